@@ -1,0 +1,131 @@
+//! What a check looks at: the bytes of a stream or of a file.
+
+use std::borrow::Cow;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::model::{Captured, ExitStatus, Fact};
+
+/// The largest file that is compared, in bytes.
+pub(crate) const LARGEST_FILE: u64 = 16 << 20;
+
+/// The content to be tested, as far as it is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Reading<'a> {
+    /// Nothing was seen of the subject.
+    None,
+    /// How a process ended.
+    Ended(ExitStatus),
+    /// Every byte of a stream.
+    Stream(Cow<'a, [u8]>),
+    /// A stream whose middle was left out.
+    Cut(&'a Captured),
+    /// Every byte of a file.
+    File(Arc<[u8]>),
+    /// A value within JSON, with its text: that of a string, else the JSON.
+    Value(&'a serde_json::Value, Cow<'a, [u8]>),
+    /// A content that was normalized.
+    Normalized(String),
+    /// There is no such file.
+    Missing,
+    /// There is something of that name, but its content cannot be compared, for this reason.
+    Unreadable(String),
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn of_fact(fact: Option<&'a Fact>) -> Self {
+        match fact {
+            None => Self::None,
+            Some(Fact::Ended(status)) => Self::Ended(*status),
+            Some(Fact::Content(captured)) => captured.whole().map_or(Self::Cut(captured), Self::Stream),
+            Some(Fact::Value(value)) => Self::of_value(value),
+            // Whoever knows the directory reads it.
+            Some(Fact::File(_)) => Self::None,
+            Some(Fact::Missing) => Self::Missing,
+            Some(Fact::Unreadable(reason)) => Self::Unreadable(reason.clone()),
+        }
+    }
+
+    pub(crate) fn of_value(value: &'a serde_json::Value) -> Self {
+        let text = match value {
+            serde_json::Value::String(text) => Cow::Borrowed(text.as_bytes()),
+            other => Cow::Owned(other.to_string().into_bytes()),
+        };
+        Self::Value(value, text)
+    }
+}
+
+/// The files below a directory; the one read last is kept, since a descriptor often tests one in several ways.
+pub(crate) struct Files<'a> {
+    directory: &'a Path,
+    last: Option<(PathBuf, Reading<'static>)>,
+}
+
+impl<'a> Files<'a> {
+    pub(crate) fn new(directory: &'a Path) -> Self {
+        Self { directory, last: None }
+    }
+
+    pub(crate) fn read(&mut self, path: &str) -> Reading<'static> {
+        let path = self.directory.join(path);
+        if let Some((last, reading)) = &self.last
+            && *last == path
+        {
+            return reading.clone();
+        }
+        let reading = read(&path);
+        self.last = Some((path, reading.clone()));
+        reading
+    }
+}
+
+/// Opens a regular file; of anything else, what it is. Neither a pipe without a writer nor a terminal can make it
+/// wait.
+pub(crate) fn open(path: &Path) -> std::io::Result<Result<(File, Metadata), String>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a directory" } else { "no regular file" };
+        return Ok(Err(format!("it is {what}")));
+    }
+    Ok(Ok((file, metadata)))
+}
+
+/// Reads a regular file that is not too large to be compared.
+pub(crate) fn read(path: &Path) -> Reading<'static> {
+    match bytes(path) {
+        Ok(Ok(bytes)) => Reading::File(bytes.into()),
+        Ok(Err(reason)) => Reading::Unreadable(reason),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Reading::Missing
+        }
+        Err(error) => Reading::Unreadable(error.to_string()),
+    }
+}
+
+/// What a file holds that is not too large to be compared, or why it cannot be read.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    bytes(path).unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn bytes(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
+    let (file, metadata) = match open(path)? {
+        Ok(opened) => opened,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut bytes = Vec::new();
+    if metadata.len() <= LARGEST_FILE {
+        // One byte more tells a file that has grown since.
+        file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    }
+    let length = metadata.len().max(bytes.len() as u64);
+    match length > LARGEST_FILE {
+        true => Ok(Err(format!("it has {length} bytes, and no more than {LARGEST_FILE} are compared"))),
+        false => Ok(Ok(bytes)),
+    }
+}

@@ -1,0 +1,410 @@
+//! Applies one test to one subject.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::assertion::content::Reading;
+use crate::assertion::json::Differences;
+use crate::assertion::lines::{self, Mismatch};
+use crate::assertion::normalize::normalize;
+use crate::assertion::unordered::in_any_order;
+use crate::assertion::{Setting, bytes, diff, number, wording};
+use crate::model::{Captured, ExitCodes, ExitStatus, FailureKind, Matcher, Normalization, NumberTest, Test};
+use crate::text::Template;
+use crate::text::excerpt::{Bounds, excerpt_bytes};
+use crate::text::terminal::visible;
+
+/// How much of a file is shown that does not hold what it should; of a stream, reports show the end anyway.
+const SHOWN_OF_FILE: Bounds = Bounds { first_lines: 10, last_lines: 10, bytes: 4096 };
+
+/// SIGKILL, which the kernel sends when memory runs out.
+const SIGKILL: i32 = 9;
+
+/// Why a test does not hold.
+pub(crate) struct Problem {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+    pub(crate) detail: String,
+    /// Whether the test was decided: one that could not be looked at does not hold under `not`, either.
+    decided: bool,
+    /// The golden file that differs, and what it should hold if what was found is right.
+    pub(crate) golden: Option<(PathBuf, Vec<u8>)>,
+}
+
+impl Problem {
+    pub(crate) fn decided(message: String) -> Self {
+        Self { kind: FailureKind::Expectation, message, detail: String::new(), decided: true, golden: None }
+    }
+
+    pub(crate) fn undecided(message: String) -> Self {
+        Self { decided: false, ..Self::decided(message) }
+    }
+
+    pub(crate) fn with_detail(self, detail: String) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// The same with what the golden file at `path` should hold instead.
+    pub(crate) fn with_golden(self, path: PathBuf, content: &[u8]) -> Self {
+        Self { golden: Some((path, content.to_owned())), ..self }
+    }
+}
+
+/// What a test is applied to.
+pub(crate) struct Context<'a> {
+    /// What the subject is called in messages.
+    pub(crate) name: &'a str,
+    pub(crate) reading: Reading<'a>,
+    pub(crate) setting: &'a Setting<'a>,
+}
+
+impl Context<'_> {
+    /// Whether the test holds.
+    pub(crate) fn apply(&self, test: &Test) -> Result<(), Problem> {
+        match test {
+            Test::Exit(codes) => self.exit(codes),
+            Test::Signal(number) => self.signal(*number),
+            Test::Status(expected) => self.status(expected),
+            Test::Duration { min, max } => self.duration(*min, *max),
+            Test::Exists(expected) => self.exists(*expected),
+            Test::Not(matchers) => self.not(matchers),
+            Test::Empty(expected) => self.empty(*expected),
+            Test::Contains(template) => self.contains(&self.render(template)?),
+            Test::StartsWith(template) => self.starts_with(&self.render(template)?),
+            Test::EndsWith(template) => self.ends_with(&self.render(template)?),
+            Test::Equals(template) => self.equals(&self.render(template)?),
+            Test::OneOf(alternatives) => self.one_of(alternatives),
+            Test::Matches(pattern) => {
+                let found = String::from_utf8_lossy(self.whole()?);
+                let name = self.name;
+                self.hold(pattern.regex().is_match(&found), || {
+                    format!("{name} does not match {}", wording::quote(pattern.regex().as_str().as_bytes()))
+                })
+            }
+            Test::Json { value, exact } => self.json(value, *exact),
+            Test::JsonPath { query, expected } => self.json_path(query, expected),
+            Test::File(golden) => self.golden(golden),
+            Test::Lines(templates) => self.lines(templates, lines::in_order),
+            Test::Unordered(templates) => self.lines(templates, in_any_order),
+            Test::Number(test) => self.number(test),
+            Test::Bytes { bytes, at } => bytes::compare(self.name, bytes, *at, self.whole()?),
+            Test::Normalized { by, test } => self.normalized(by, test),
+        }
+    }
+
+    fn render<'t>(&self, template: &'t Template) -> Result<Cow<'t, str>, Problem> {
+        template.render(self.setting.variables).map_err(|error| {
+            Problem::undecided(format!("{}: the expected text cannot be rendered: {error}", self.name))
+        })
+    }
+
+    fn exit(&self, expected: &ExitCodes) -> Result<(), Problem> {
+        let found = match self.ended()? {
+            ExitStatus::Exited(code) => code,
+            ExitStatus::Signaled(number) => {
+                let hint = if number == SIGKILL { ", possibly out of memory" } else { "" };
+                let message = format!("ended by {}{hint}", wording::signal(number));
+                return Err(Problem { kind: FailureKind::Signal, ..Problem::decided(message) });
+            }
+        };
+        let holds = match expected {
+            ExitCodes::OneOf(codes) => codes.contains(&found),
+            ExitCodes::Nonzero => found != 0,
+        };
+        let message = || format!("exit: expected {}, found {found}", wording::codes(expected));
+        if holds { Ok(()) } else { Err(Problem::decided(message())) }
+    }
+
+    fn signal(&self, expected: i32) -> Result<(), Problem> {
+        match self.ended()? {
+            ExitStatus::Signaled(found) if found == expected => Ok(()),
+            ExitStatus::Signaled(found) => {
+                let message =
+                    format!("ended by {}, expected {}", wording::signal(found), wording::signal(expected));
+                Err(Problem { kind: FailureKind::Signal, ..Problem::decided(message) })
+            }
+            found @ ExitStatus::Exited(_) => Err(Problem::decided(format!(
+                "expected the end by {}, found {found}",
+                wording::signal(expected)
+            ))),
+        }
+    }
+
+    /// How the process ended.
+    fn ended(&self) -> Result<ExitStatus, Problem> {
+        match self.reading {
+            Reading::Ended(status) => Ok(status),
+            _ => Err(self.unseen()),
+        }
+    }
+
+    pub(crate) fn unseen(&self) -> Problem {
+        let message = format!("nothing was seen of {}", self.name);
+        Problem { kind: FailureKind::Internal, ..Problem::undecided(message) }
+    }
+
+    fn exists(&self, expected: bool) -> Result<(), Problem> {
+        match (expected, &self.reading) {
+            (true, Reading::Missing) => Err(Problem::decided(format!("{} does not exist", self.name))),
+            (true, _) | (false, Reading::Missing) => Ok(()),
+            (false, _) => Err(Problem::decided(format!("{} exists, and should not", self.name))),
+        }
+    }
+
+    fn not(&self, matchers: &[Matcher]) -> Result<(), Problem> {
+        for matcher in matchers {
+            match self.apply(&matcher.test) {
+                Ok(()) => {}
+                Err(problem) if problem.decided => return Ok(()),
+                Err(problem) => return Err(problem),
+            }
+        }
+        let tests: Vec<_> = matchers.iter().map(|matcher| wording::describe(&matcher.test)).collect();
+        let message = format!("{}: expected not: {}", self.name, tests.join(" and "));
+        Err(Problem::decided(message).with_detail(self.shown()))
+    }
+
+    fn empty(&self, expected: bool) -> Result<(), Problem> {
+        let name = self.name;
+        if let Reading::Cut(captured) = &self.reading {
+            let message = || format!("{name}: expected nothing, found {} bytes", captured.written());
+            return if expected { Err(Problem::decided(message())) } else { Ok(()) };
+        }
+        let found = self.whole()?;
+        self.hold(found.is_empty() == expected, || match expected {
+            true => format!("{name}: expected nothing, found {}", wording::sketch(found)),
+            false => format!("{name} is empty, and should not be"),
+        })
+    }
+
+    fn contains(&self, expected: &str) -> Result<(), Problem> {
+        if let Reading::Cut(captured) = &self.reading {
+            let holds = holds_text(&captured.head, expected) || holds_text(&captured.tail, expected);
+            return if holds { Ok(()) } else { Err(self.cut(captured)) };
+        }
+        let found = self.whole()?;
+        self.hold(holds_text(found, expected), || {
+            let expected = wording::quote(expected.as_bytes());
+            match found.len() {
+                0..=wording::SHORT => {
+                    format!("{}: expected to contain {expected}, found {}", self.name, wording::sketch(found))
+                }
+                _ => format!("{} does not contain {expected}", self.name),
+            }
+        })
+    }
+
+    fn starts_with(&self, expected: &str) -> Result<(), Problem> {
+        let found = match &self.reading {
+            Reading::Cut(captured) if captured.head.len() < expected.len() => return Err(self.cut(captured)),
+            Reading::Cut(captured) => &captured.head,
+            _ => self.whole()?,
+        };
+        self.hold(found.starts_with(expected.as_bytes()), || {
+            let start = &found[..found.len().min(expected.len().max(wording::SHORT))];
+            let expected = wording::quote(expected.as_bytes());
+            format!("{}: expected to start with {expected}, found {}", self.name, wording::quote(start))
+        })
+    }
+
+    fn ends_with(&self, expected: &str) -> Result<(), Problem> {
+        let found = match &self.reading {
+            Reading::Cut(captured) if captured.tail.len() < expected.len() => return Err(self.cut(captured)),
+            Reading::Cut(captured) => &captured.tail,
+            _ => self.whole()?,
+        };
+        self.hold(found.ends_with(expected.as_bytes()), || {
+            let before = if found.len() > wording::SHORT { "…" } else { "" };
+            let end = &found[found.len().saturating_sub(wording::SHORT)..];
+            let expected = wording::quote(expected.as_bytes());
+            format!("{}: expected to end with {expected}, found {before}{}", self.name, wording::quote(end))
+        })
+    }
+
+    fn equals(&self, expected: &str) -> Result<(), Problem> {
+        let expected = expected.as_bytes();
+        if let Reading::Cut(captured) = &self.reading {
+            let (length, written) = (expected.len(), captured.written());
+            if length as u64 == written {
+                return Err(self.cut(captured));
+            }
+            let message =
+                format!("{}: expected {length} bytes, found {written} ({})", self.name, kept(captured));
+            return Err(Problem::decided(message));
+        }
+        let found = self.whole()?;
+        if found == expected {
+            return Ok(());
+        }
+        let message = diff::first_difference(self.name, expected, found);
+        Err(Problem::decided(message).with_detail(diff::unified(expected, found)))
+    }
+
+    fn one_of(&self, alternatives: &[Vec<Matcher>]) -> Result<(), Problem> {
+        let mut texts = Vec::with_capacity(alternatives.len());
+        let mut problems = Vec::with_capacity(alternatives.len());
+        for alternative in alternatives {
+            match alternative.iter().try_for_each(|matcher| self.apply(&matcher.test)) {
+                Ok(()) => return Ok(()),
+                Err(problem) => problems.push(problem),
+            }
+            if let [Matcher { test: Test::Equals(text), .. }] = alternative.as_slice() {
+                texts.push(wording::quote(self.render(text)?.as_bytes()));
+            }
+        }
+        if let Some(undecided) = problems.iter().position(|problem| !problem.decided) {
+            return Err(problems.swap_remove(undecided));
+        }
+        if texts.len() == alternatives.len() {
+            let (name, found) = (self.name, wording::sketch(self.whole()?));
+            return self
+                .hold(false, || format!("{name}: expected one of {}; found {found}", texts.join(", ")));
+        }
+        let message = format!("{}: none of {} alternatives holds", self.name, alternatives.len());
+        let list = problems
+            .iter()
+            .enumerate()
+            .map(|(index, problem)| format!("{}. {}\n", index + 1, problem.message));
+        Err(Problem::decided(message).with_detail(list.collect::<String>() + &self.shown()))
+    }
+
+    fn json(&self, expected: &serde_json::Value, exact: bool) -> Result<(), Problem> {
+        let found = self.parsed_json()?;
+        self.differences(Differences::between(expected, &found, exact, "$", self.setting.variables))
+    }
+
+    pub(crate) fn differences(&self, differences: Differences<'_>) -> Result<(), Problem> {
+        match differences.first() {
+            None => Ok(()),
+            Some(first) => {
+                Err(Problem::decided(format!("{}: {first}", self.name)).with_detail(differences.list()))
+            }
+        }
+    }
+
+    /// The content as JSON.
+    pub(crate) fn parsed_json(&self) -> Result<Cow<'_, serde_json::Value>, Problem> {
+        if let Reading::Value(value, _) = &self.reading {
+            return Ok(Cow::Borrowed(value));
+        }
+        let text = String::from_utf8_lossy(self.whole()?);
+        if text.trim().is_empty() {
+            return Err(Problem::decided(format!("{} is not JSON: it is empty", self.name)));
+        }
+        let parsed = serde_json::from_str(&text).map(Cow::Owned);
+        parsed.map_err(|error| {
+            Problem::decided(format!("{} is not JSON: {error}", self.name)).with_detail(self.shown())
+        })
+    }
+
+    fn lines(&self, templates: &[Template], compare: lines::Comparison) -> Result<(), Problem> {
+        let found = String::from_utf8_lossy(self.whole()?);
+        let rendered =
+            templates.iter().map(|template| self.render(template)).collect::<Result<Vec<_>, _>>()?;
+        // A value may bring several lines.
+        let patterns: Vec<&str> =
+            rendered.iter().flat_map(|text| text.strip_suffix('\n').unwrap_or(text).split('\n')).collect();
+        compare(self.name, &patterns, &lines::lines(&found)).map_err(
+            |Mismatch { message, detail, decided }| Problem {
+                decided,
+                ..Problem::decided(message).with_detail(detail)
+            },
+        )
+    }
+
+    fn number(&self, test: &NumberTest) -> Result<(), Problem> {
+        let text = String::from_utf8_lossy(self.whole()?);
+        let text = match &test.from {
+            None => &*text,
+            Some(pattern) => match pattern.first_group(&text) {
+                Some(found) => found,
+                None => {
+                    let pattern = wording::quote(pattern.regex().as_str().as_bytes());
+                    let message = || format!("{} does not match {pattern}, so there is no number", self.name);
+                    return self.hold(false, message);
+                }
+            },
+        };
+        let Some(found) = number::parse(text) else {
+            let found = wording::sketch(text.as_bytes());
+            return self.hold(false, || format!("{}: expected a number, found {found}", self.name));
+        };
+        match number::unmet(test, &found) {
+            None => Ok(()),
+            Some(expected) => {
+                self.hold(false, || format!("{}: expected {expected}, found {found}", self.name))
+            }
+        }
+    }
+
+    fn normalized(&self, by: &[Normalization], test: &Test) -> Result<(), Problem> {
+        if let (Test::Exists(_), _) | (_, Reading::Missing | Reading::None) = (test, &self.reading) {
+            return self.apply(test);
+        }
+        let reading = Reading::Normalized(normalize(self.whole()?, by, self.setting));
+        Context { name: self.name, reading, setting: self.setting }.apply(test)
+    }
+
+    fn hold(&self, holds: bool, message: impl FnOnce() -> String) -> Result<(), Problem> {
+        if holds { Ok(()) } else { Err(Problem::decided(message()).with_detail(self.shown())) }
+    }
+
+    /// Every byte of the content.
+    pub(crate) fn whole(&self) -> Result<&[u8], Problem> {
+        match &self.reading {
+            Reading::Stream(bytes) => Ok(bytes),
+            Reading::File(bytes) => Ok(bytes),
+            Reading::Value(_, text) => Ok(text),
+            Reading::Normalized(text) => Ok(text.as_bytes()),
+            Reading::Cut(captured) => Err(self.cut(captured)),
+            Reading::Missing => Err(Problem::undecided(format!("{} does not exist", self.name))),
+            Reading::Unreadable(reason) => {
+                Err(Problem::undecided(format!("{} cannot be compared: {reason}", self.name)))
+            }
+            Reading::None | Reading::Ended(_) => Err(self.unseen()),
+        }
+    }
+
+    /// The content as text, with U+FFFD for what is not UTF-8.
+    pub(crate) fn text(&self) -> Result<Cow<'_, str>, Problem> {
+        self.whole().map(String::from_utf8_lossy)
+    }
+
+    /// A problem, together with the beginning and the end of the content.
+    pub(crate) fn nothing(&self, message: String) -> Problem {
+        let excerpt = match self.whole() {
+            Ok(bytes) if !bytes.is_empty() => excerpt_bytes(bytes, 0, &[], SHOWN_OF_FILE),
+            _ => return Problem::decided(message),
+        };
+        Problem::decided(message).with_detail(format!(
+            "{} holds:\n{}",
+            self.name,
+            visible(excerpt.as_bytes())
+        ))
+    }
+
+    fn cut(&self, captured: &Captured) -> Problem {
+        Problem::undecided(format!("{} is too long to be tested: {}", self.name, kept(captured)))
+    }
+
+    /// The content of a longer file, which no report shows otherwise.
+    fn shown(&self) -> String {
+        match &self.reading {
+            Reading::File(bytes) if bytes.len() > wording::SHORT => {
+                let excerpt = excerpt_bytes(bytes, 0, &[], SHOWN_OF_FILE);
+                format!("{} holds:\n{}", self.name, visible(excerpt.as_bytes()))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn kept(captured: &Captured) -> String {
+    let kept = captured.head.len() + captured.tail.len();
+    format!("{} bytes were written and {kept} kept", captured.written())
+}
+
+/// Whether the bytes hold the text. Since the text is UTF-8, it can only stand in a stretch that is, too.
+fn holds_text(bytes: &[u8], text: &str) -> bool {
+    text.is_empty() || bytes.utf8_chunks().any(|chunk| chunk.valid().contains(text))
+}

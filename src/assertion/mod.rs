@@ -1,0 +1,114 @@
+//! Compares what was seen of a step with what its descriptor expects.
+//!
+//! Entry points: [`check`], and [`capture`] for what a step gives to later ones. Nothing here decides what a failed check means for a case, runs anything, or
+//! writes; the only files it reads are those that a check names, golden files among them.
+//!
+//! Text is compared byte by byte; regular expressions and JSON look at the text with U+FFFD in place of what
+//! is not UTF-8. Of an output that was cut, only what its kept head and tail prove holds; what they leave open
+//! fails, and says so.
+
+mod answer;
+mod bytes;
+mod capture;
+mod content;
+mod diff;
+mod golden;
+mod json;
+mod jsonpath;
+mod lines;
+mod matcher;
+mod normalize;
+mod number;
+mod unordered;
+mod wording;
+
+use std::path::Path;
+
+use crate::assertion::content::{Files, Reading};
+use crate::assertion::matcher::{Context, Problem};
+use crate::model::{Check, Fact, Failure, GoldenChange, Observation, Subject};
+use crate::text::Variables;
+
+pub use capture::capture;
+pub(crate) use content::{open, read_file};
+
+/// What surrounds the things that are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The values that templates may name.
+    pub variables: &'a Variables,
+    /// The folder of the descriptor, where golden files lie.
+    pub folder: &'a Path,
+    /// The private home directory of the attempt, if it has one.
+    pub home: Option<&'a Path>,
+}
+
+/// A check that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Something is not as expected.
+    Failure(Failure),
+    /// A golden file differs, and nothing else is wrong.
+    Golden(GoldenChange),
+}
+
+impl Finding {
+    /// What is wrong.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Failure(failure) | Self::Golden(GoldenChange { failure, .. }) => failure,
+        }
+    }
+}
+
+/// Every check that does not hold, in the order of the checks, each with the place that asked for it.
+///
+/// Templates are rendered with the variables of `setting`; one that cannot be rendered is a failure of its check.
+#[must_use]
+pub fn check(checks: &[Check], observation: &Observation, setting: &Setting<'_>) -> Vec<Finding> {
+    let mut files = Files::new(&observation.directory);
+    checks.iter().filter_map(|check| check_one(check, observation, setting, &mut files)).collect()
+}
+
+fn check_one(
+    check: &Check,
+    observation: &Observation,
+    setting: &Setting<'_>,
+    files: &mut Files<'_>,
+) -> Option<Finding> {
+    let problem = reading(&check.subject, observation, setting, files).and_then(|(name, reading)| {
+        let context = Context { name: &name, reading, setting };
+        context.apply(&check.matcher.test)
+    });
+    let Problem { kind, message, detail, golden, .. } = problem.err()?;
+    let failure = Failure { kind, position: check.matcher.position.clone(), step: None, message, detail };
+    Some(match golden {
+        None => Finding::Failure(failure),
+        Some((path, content)) => Finding::Golden(GoldenChange { path, content, failure }),
+    })
+}
+
+/// What a subject is called, and what there is to see of it.
+fn reading<'a>(
+    subject: &Subject,
+    observation: &'a Observation,
+    setting: &Setting<'_>,
+    files: &mut Files<'_>,
+) -> Result<(String, Reading<'a>), Problem> {
+    let Subject::File(path) = subject else {
+        return Ok(match observation.fact(subject) {
+            Some(Fact::File(path)) => (format!("file {path}"), files.read(path)),
+            // Headers are told when there are any.
+            None if matches!(subject, Subject::Header(_)) => (subject.to_string(), Reading::Missing),
+            fact => (subject.to_string(), Reading::of_fact(fact)),
+        });
+    };
+    match path.render(setting.variables) {
+        Ok(path) => Ok((format!("file {path}"), files.read(&path))),
+        Err(error) => Err(Problem::undecided(format!("the path of a file cannot be rendered: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Numbers, compared exactly where they are whole.
+
+use std::cmp::Ordering;
+
+use serde_json::Number;
+
+use crate::model::NumberTest;
+
+/// Reads a number as programs print it: `12`, `-3.5`, `1e3`, `+7`, `.5`.
+pub(crate) fn parse(text: &str) -> Option<Number> {
+    let text = text.trim();
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    if let Ok(whole) = text.parse::<u64>() {
+        return Some(whole.into());
+    }
+    // Words such as "inf" and "nan" are no numbers here.
+    let looks_like_one = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    looks_like_one.then(|| text.parse().ok().and_then(Number::from_f64)).flatten()
+}
+
+/// What the number should be, if it is not.
+pub(crate) fn unmet(test: &NumberTest, found: &Number) -> Option<String> {
+    if let Some(expected) = &test.equals {
+        let holds = match &test.tolerance {
+            None => compare(found, expected) == Some(Ordering::Equal),
+            Some(tolerance) => is_near(found, expected, tolerance),
+        };
+        if !holds {
+            return Some(match &test.tolerance {
+                None => expected.to_string(),
+                Some(tolerance) => format!("{expected} ± {tolerance}"),
+            });
+        }
+    }
+    let below = |min: &Number| !matches!(compare(found, min), Some(Ordering::Greater | Ordering::Equal));
+    let above = |max: &Number| !matches!(compare(found, max), Some(Ordering::Less | Ordering::Equal));
+    match (&test.min, &test.max) {
+        (Some(min), Some(max)) if below(min) || above(max) => Some(format!("from {min} to {max}")),
+        (Some(min), None) if below(min) => Some(format!("at least {min}")),
+        (None, Some(max)) if above(max) => Some(format!("at most {max}")),
+        _ => None,
+    }
+}
+
+/// Compares by value: `1` and `1.0` are the same number.
+pub(crate) fn compare(a: &Number, b: &Number) -> Option<Ordering> {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}
+
+fn is_near(found: &Number, expected: &Number, tolerance: &Number) -> bool {
+    if let (Some(found), Some(expected), Some(tolerance)) =
+        (found.as_i128(), expected.as_i128(), tolerance.as_i128())
+    {
+        return (found - expected).abs() <= tolerance;
+    }
+    let [Some(found), Some(expected), Some(tolerance)] =
+        [found, expected, tolerance].map(|number| number.as_f64())
+    else {
+        return false;
+    };
+    // The bounds belong to the range as they are written in decimals: 1.1 is 1.0 ± 0.1.
+    let rounding = 4.0 * f64::EPSILON * found.abs().max(expected.abs());
+    (found - expected).abs() <= tolerance + rounding
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Number;
+
+    use super::{parse, unmet};
+    use crate::model::NumberTest;
+
+    fn number(text: &str) -> Option<Number> {
+        Some(parse(text).unwrap_or_else(|| panic!("{text} is a number")))
+    }
+
+    #[test]
+    fn numbers_are_read_as_programs_print_them() {
+        for text in ["0", " 12\n", "-3.5", "+7", ".5", "1e3", "18446744073709551615", "123456789012345678901"]
+        {
+            assert!(parse(text).is_some(), "{text}");
+        }
+        for text in ["", "12 ms", "0x10", "inf", "NaN", "1_000", "1,5", "--1", "e", "1e999"] {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_exact_and_decimals_near() {
+        let equals = |found, equals, tolerance: &str| {
+            let tolerance = if tolerance.is_empty() { None } else { number(tolerance) };
+            let test = NumberTest { equals: number(equals), tolerance, ..NumberTest::default() };
+            unmet(&test, &number(found).expect("a number"))
+        };
+        assert_eq!(equals("9007199254740993", "9007199254740993", ""), None);
+        assert_eq!(equals("9007199254740992", "9007199254740993", ""), Some("9007199254740993".to_owned()));
+        assert_eq!(equals("1.0", "1", ""), None);
+        assert_eq!(equals("1.1", "1.0", "0.1"), None);
+        assert_eq!(equals("3.15", "3.14", "0.01"), None);
+        assert_eq!(equals("3.16", "3.14", "0.01"), Some("3.14 ± 0.01".to_owned()));
+        assert_eq!(
+            equals("-9223372036854775808", "9223372036854775807", "1"),
+            Some("9223372036854775807 ± 1".to_owned())
+        );
+    }
+
+    #[test]
+    fn ranges_hold_their_ends() {
+        let range = |found, min: &str, max: &str| {
+            let bound = |text: &str| if text.is_empty() { None } else { number(text) };
+            let test = NumberTest { min: bound(min), max: bound(max), ..NumberTest::default() };
+            unmet(&test, &number(found).expect("a number"))
+        };
+        assert_eq!(range("1", "1", "2"), None);
+        assert_eq!(range("2.0", "1", "2"), None);
+        assert_eq!(range("2.5", "1", "2"), Some("from 1 to 2".to_owned()));
+        assert_eq!(range("0", "1", ""), Some("at least 1".to_owned()));
+        assert_eq!(range("3", "", "2"), Some("at most 2".to_owned()));
+    }
+}

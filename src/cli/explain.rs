@@ -1,0 +1,93 @@
+//! `partest explain`: what a case is made of, and where each value stands.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::settings::ProfileArgument;
+use crate::cli::variables::VariableArguments;
+use crate::cli::{complain, fail, print, settings};
+use crate::descriptor::{Explained, Explanation, Origin};
+use crate::discovery;
+use crate::session::{ExitStatus, working_directory};
+use crate::text::terminal::{Colours, printable};
+
+/// Where the places begin, unless a value is longer.
+const COLUMN: usize = 48;
+
+/// Show what a case is made of, and where each value stands
+///
+/// Everything is shown that the case says, that it inherits from its file and from suite files, and that partest adds,
+/// with its variables put in.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExplainArguments {
+    /// The id of the case, as --list shows it
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// Folders to search for it, or descriptors [default: what partest.toml says, or else .]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    profile: ProfileArgument,
+
+    #[command(flatten)]
+    variables: VariableArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  partest explain 'api/users::adds'            what the case is made of
+  partest explain 'api/users::adds' --var n=3  with another value for a variable";
+
+/// Explains a case on standard output; what is wrong goes to standard error.
+pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dyn Error>> {
+    let folder = working_directory()?;
+    let settings = match settings::load(&folder, arguments.profile.name()) {
+        Ok(settings) => settings,
+        Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
+    };
+    let options = arguments.variables.options(&settings);
+    let paths = settings::paths(&arguments.paths, &folder, &settings);
+    let id = &arguments.id;
+    if let Some(explanation) = discovery::explain(id, &paths, &settings.root, &options) {
+        print(|out| write(&explanation, out))?;
+        return Ok(ExitStatus::Success);
+    }
+    let found = discovery::discover_exact(id, &paths, &settings.root, &options);
+    for failure in found.broken.iter().flat_map(|result| result.all_failures()) {
+        complain(if failure.detail.is_empty() { &failure.message } else { &failure.detail });
+    }
+    if found.cases.is_empty() && found.broken.iter().all(|result| result.info.id.as_str() != id) {
+        complain(&format!("no test case has the id {id:?}; see `partest --list`"));
+    }
+    Ok(if found.broken.is_empty() { ExitStatus::NothingMatched } else { ExitStatus::Usage })
+}
+
+fn write(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", printable(&explanation.id, Colours::Remove))?;
+    for value in &explanation.values {
+        write_value(value, out)?;
+    }
+    writeln!(out, "\ntakes {}", printable(&explanation.takes, Colours::Remove))?;
+    if !explanation.variables.is_empty() {
+        writeln!(out, "\nvariables")?;
+    }
+    explanation.variables.iter().try_for_each(|value| write_value(value, out))
+}
+
+fn write_value(value: &Explained, out: &mut dyn Write) -> io::Result<()> {
+    let text = format!("{} = {}", value.path, value.value);
+    let origin = match &value.origin {
+        Origin::File(position) => position.to_string(),
+        Origin::CommandLine => "--var".to_owned(),
+        Origin::Default => "default".to_owned(),
+    };
+    let template = value.template.as_ref().map_or_else(String::new, |text| format!(", from {text:?}"));
+    let line = format!("  {text:COLUMN$}  # {origin}{template}");
+    writeln!(out, "{}", printable(&line, Colours::Remove))
+}

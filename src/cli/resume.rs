@@ -1,0 +1,51 @@
+//! `--resume`: which run is taken up, and with which paths.
+
+use std::path::PathBuf;
+
+use crate::cli::complain;
+use crate::plan::TestPlan;
+use crate::session::{self, Config, PastError, PastRun, Prepared};
+
+/// The plan of what has no verdict in the run of this name, with the verdicts there are. When no paths were named,
+/// they become those of the run.
+///
+/// # Errors
+/// When there is no such run, or its journal cannot be read.
+pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Result<TestPlan, PastError> {
+    let mut found = PastRun::find(&config.root, name);
+    if let (Err(PastError::Unknown { .. }), true) = (&found, config.root.join(name).exists()) {
+        // `--resume ./suite` names no run but a path.
+        if !names_paths {
+            config.paths.clear();
+        }
+        config.paths.push(PathBuf::from(name));
+        names_paths = true;
+        found = PastRun::find(&config.root, "last");
+    }
+    let run = match found {
+        Ok(run) => run,
+        // It may have been killed before it could leave anything.
+        Err(error @ PastError::NoRuns { .. }) => {
+            complain(&format!("{error}: everything is run"));
+            return Ok(prepared(config));
+        }
+        Err(error) => return Err(error),
+    };
+    if !names_paths && let Some(paths) = run.paths(&config.root) {
+        config.paths = paths;
+    }
+    config.repeat = run.repeat()?;
+    let mut plan = prepared(config);
+    match run.take_up(&mut plan)? {
+        0 => {}
+        lost => complain(&format!("{lost} cases of the run are not among the descriptors any more")),
+    }
+    Ok(plan)
+}
+
+/// The plan, when what there is to say of it has been said.
+pub(super) fn prepared(config: &Config) -> TestPlan {
+    let Prepared { plan, notes } = session::plan(config);
+    notes.iter().for_each(|note| complain(note));
+    plan
+}

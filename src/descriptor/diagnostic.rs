@@ -1,0 +1,137 @@
+//! What is wrong with a descriptor, shown at its place.
+
+use crate::descriptor::node::Span;
+use crate::descriptor::source::Sources;
+use crate::model::{Failure, FailureKind, Position};
+use crate::text::mistake;
+
+/// The longest part of a user's text that a message repeats, in characters.
+const QUOTED: usize = 60;
+
+/// One mistake in a descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where it stands.
+    pub position: Position,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// How to put it right.
+    pub suggestion: Option<String>,
+    /// All of it over several lines: the message, `file:line:column`, the source line with a caret below, and
+    /// the suggestion. No more than 2 kB.
+    pub rendered: String,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self {
+            kind: FailureKind::Descriptor,
+            position: diagnostic.position,
+            step: None,
+            message: diagnostic.message,
+            detail: diagnostic.rendered,
+        }
+    }
+}
+
+impl Diagnostic {
+    /// A mistake that has no source line, such as a file that is too large.
+    #[must_use]
+    pub fn without_source(position: Position, message: String, suggestion: Option<String>) -> Self {
+        let rendered = mistake::render(&message, place(&position), None, suggestion.as_deref());
+        Self { position, message, suggestion, rendered }
+    }
+}
+
+/// A mistake before its place is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) span: Span,
+    pub(crate) message: String,
+    pub(crate) suggestion: Option<String>,
+    first: Option<Span>,
+}
+
+impl Problem {
+    /// A mistake at a place.
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), suggestion: None, first: None }
+    }
+
+    /// Says how to put it right.
+    pub(crate) fn help(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+
+    /// Names the place where the same thing stood first.
+    pub(crate) fn first_at(mut self, span: Span) -> Self {
+        self.first = Some(span);
+        self
+    }
+
+    /// Looks the places up and renders it.
+    pub(crate) fn diagnose(self, sources: &Sources) -> Diagnostic {
+        let source = sources.get(self.span.source);
+        let position = source.position(self.span.start);
+        let message = match self.first {
+            None => self.message,
+            Some(first) => format!("{}; the first is at {}", self.message, sources.position(first)),
+        };
+        let line = source.source_line(self.span);
+        let rendered = mistake::render(&message, place(&position), Some(&line), self.suggestion.as_deref());
+        Diagnostic { position, message, suggestion: self.suggestion, rendered }
+    }
+}
+
+fn place(position: &Position) -> (&str, u32, u32) {
+    (&position.file, position.line, position.column)
+}
+
+/// A user's text as a message repeats it: on one line and not too long.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::from("`");
+    for (index, character) in text.chars().enumerate() {
+        if index == QUOTED {
+            quoted.push('…');
+            break;
+        }
+        match character {
+            control if control.is_control() => quoted.extend(control.escape_default()),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('`');
+    quoted
+}
+
+/// The known word that a user most likely meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > QUOTED {
+        return None;
+    }
+    let tolerance = match word.chars().count() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    known
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= tolerance && *distance < candidate.chars().count())
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean" when something known is near, and else what is known.
+pub(crate) fn suggest(word: &str, what: &str, known: &[&str]) -> Option<String> {
+    match nearest(word, known.iter().copied()) {
+        Some(candidate) => Some(format!("did you mean `{candidate}`?")),
+        None if known.is_empty() => None,
+        None => {
+            let list: Vec<_> = known.iter().take(40).map(|name| quote(name)).collect();
+            let more = if known.len() > list.len() { ", …" } else { "" };
+            Some(format!("{what}: {}{more}", list.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! From the mirror of `expect` to checks.
+
+use crate::descriptor::diagnostic::{Problem, quote, suggest};
+use crate::descriptor::kinds::Kind;
+use crate::descriptor::lower::Lowering;
+use crate::descriptor::lower_file;
+use crate::descriptor::lower_http;
+use crate::descriptor::lower_matchers::{check_json, json_paths, normalized, special};
+use crate::descriptor::lower_sql;
+use crate::descriptor::mirror::Spanned;
+use crate::descriptor::node::Span;
+use crate::descriptor::paths::{self, Reach};
+use crate::descriptor::raw::Text;
+use crate::descriptor::raw_expect::{OneOrMany, RawContent, RawExit, RawExpect, RawMatchers, RawSignal};
+use crate::model::{Check, ExitCodes, Matcher, Pattern, Subject, Test, signal_name, signal_number};
+use crate::text::Template;
+
+/// What must hold after a step of this kind that stands at `span`. Of a process of which nothing is said about how
+/// it ends, it must exit with 0.
+pub(crate) fn checks(
+    lowering: &mut Lowering<'_>,
+    expect: Option<&Spanned<Box<RawExpect>>>,
+    kind: &Kind,
+    span: Span,
+) -> Vec<Check> {
+    let mut checks = expect.map_or_else(Vec::new, |expect| all_checks(lowering, expect, Some(kind)));
+    let is_said = expect.is_some_and(|expect| expect.exit.is_some() || expect.signal.is_some());
+    if kind.key == "run" && !is_said {
+        let test = Test::Exit(ExitCodes::OneOf(vec![0]));
+        checks.insert(0, Check { subject: Subject::Exit, matcher: located(lowering, span, test) });
+    }
+    if kind.key == "file" {
+        lower_file::must_exist(lowering, expect, span, &mut checks);
+    }
+    if matches!(kind.key, "http" | "download") && expect.is_none_or(|expect| expect.status.is_none()) {
+        checks.insert(0, lower_http::success(lowering, span));
+    }
+    // They live as long as their case, of which there may be a million.
+    checks.shrink_to_fit();
+    checks
+}
+
+/// What must hold by these words, of a kind of step or, where it is not known yet, of any.
+pub(crate) fn all_checks(lowering: &mut Lowering<'_>, expect: &RawExpect, kind: Option<&Kind>) -> Vec<Check> {
+    let mut checks = Vec::with_capacity(2);
+    if let Some((place, test)) = ending(lowering, expect) {
+        checks.push(Check { subject: Subject::Exit, matcher: located(lowering, place, test) });
+    }
+    let outputs = [
+        (Subject::Stdout, &expect.stdout),
+        (Subject::Stderr, &expect.stderr),
+        (Subject::Output, &expect.output),
+    ];
+    for (subject, content) in outputs {
+        if let Some(content) = content {
+            content_checks(lowering, &subject, content, &mut checks);
+        }
+    }
+    for (path, content) in expect.files.iter().flat_map(|table| &table.0) {
+        let checked = paths::check(path, Reach::Below, path.span);
+        let Some(content) = content else { continue };
+        if let (Some(()), Some(template)) = (lowering.note(checked), lowering.template(path)) {
+            content_checks(lowering, &Subject::File(template), content, &mut checks);
+        }
+    }
+    lower_file::checks(lowering, expect, &mut checks);
+    lower_http::checks(lowering, expect, &mut checks);
+    lower_sql::checks(lowering, expect, &mut checks);
+    if let Some(paths) = &expect.jsonpath {
+        let subject = kind.and_then(|kind| kind.outputs.first()).map_or(&Subject::Body, |(_, first)| first);
+        let mut collected = Vec::new();
+        json_paths(lowering, paths, &mut collected);
+        checks.extend(collected.into_iter().map(|matcher| Check { subject: subject.clone(), matcher }));
+    }
+    checks
+}
+
+fn ending(lowering: &mut Lowering<'_>, expect: &RawExpect) -> Option<(Span, Test)> {
+    match (&expect.exit, &expect.signal) {
+        (Some(_), Some(signal)) => {
+            let problem = Problem::new(signal.span, "a process cannot both exit and be ended by a signal");
+            lowering
+                .problems
+                .push(problem.help("keep one of `exit` and `signal`; `null` removes an inherited one"));
+            None
+        }
+        (Some(exit), None) => Some((
+            exit.span,
+            Test::Exit(match &exit.value {
+                RawExit::Nonzero => ExitCodes::Nonzero,
+                RawExit::Codes(codes) => ExitCodes::OneOf(codes.iter().map(|code| code.0).collect()),
+            }),
+        )),
+        (None, Some(signal)) => {
+            let number = signal_of(signal);
+            lowering.note(number).map(|number| (signal.span, Test::Signal(number)))
+        }
+        (None, None) => None,
+    }
+}
+
+fn signal_of(signal: &Spanned<RawSignal>) -> Result<i32, Problem> {
+    match &signal.value {
+        RawSignal::Number(number) => {
+            let known = i32::try_from(*number).ok().filter(|number| (1..=64).contains(number));
+            known.ok_or_else(|| {
+                Problem::new(signal.span, format!("{number} is no number of a signal"))
+                    .help("they go from 1 to 64; a name such as \"TERM\" says more")
+            })
+        }
+        RawSignal::Name(name) => signal_number(name).ok_or_else(|| {
+            let known: Vec<_> = (1..32).filter_map(signal_name).collect();
+            let problem = Problem::new(signal.span, format!("{} is no signal", quote(name)));
+            let full = if name.starts_with("SIG") { name.clone() } else { format!("SIG{name}") };
+            match suggest(&full, "known signals", &known) {
+                Some(help) => problem.help(help),
+                None => problem,
+            }
+        }),
+    }
+}
+
+fn content_checks(
+    lowering: &mut Lowering<'_>,
+    subject: &Subject,
+    content: &Spanned<RawContent>,
+    checks: &mut Vec<Check>,
+) {
+    let place = if matches!(subject, Subject::File(_)) { Place::File } else { Place::Stream };
+    for matcher in matchers(lowering, content, place) {
+        checks.push(Check { subject: subject.clone(), matcher });
+    }
+}
+
+/// What a matcher looks at, as far as it matters where it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An output.
+    Stream,
+    /// A file, which may not exist.
+    File,
+    /// What a JSONPath finds, which may be nothing.
+    Node,
+}
+
+/// The matchers that a content stands for.
+pub(crate) fn matchers(
+    lowering: &mut Lowering<'_>,
+    content: &Spanned<RawContent>,
+    place: Place,
+) -> Vec<Matcher> {
+    match &content.value {
+        RawContent::Text(text) => {
+            let template = lowering.scope.template(text, content.span);
+            let test = lowering.note(template).map(Test::Equals);
+            test.map(|test| located(lowering, content.span, test)).into_iter().collect()
+        }
+        RawContent::All(contents) if contents.is_empty() => {
+            let problem = Problem::new(content.span, "the list of matchers is empty");
+            lowering.problems.push(problem.help("name a matcher, or take the key out"));
+            Vec::new()
+        }
+        RawContent::All(contents) => {
+            contents.iter().flat_map(|content| matchers(lowering, content, place)).collect()
+        }
+        RawContent::Matchers(raw) => object_matchers(lowering, raw, content.span, place),
+    }
+}
+
+/// The matchers of an object that stands at `span`.
+pub(crate) fn object_matchers(
+    lowering: &mut Lowering<'_>,
+    raw: &RawMatchers,
+    span: Span,
+    place: Place,
+) -> Vec<Matcher> {
+    let before = lowering.problems.len();
+    let mut collected = Vec::new();
+    text_matchers(lowering, raw, &mut collected);
+    special(lowering, raw, &mut collected);
+    other_matchers(lowering, raw, place, &mut collected);
+    if let Some(raw) = &raw.normalize {
+        return normalized(lowering, raw, collected);
+    }
+    if collected.is_empty() && lowering.problems.len() == before {
+        let problem = Problem::new(span, "no matcher is given");
+        lowering.problems.push(problem.help("say what must hold, as in { \"contains\": \"text\" }"));
+    }
+    collected
+}
+
+/// A test with its place.
+pub(crate) fn located(lowering: &Lowering<'_>, span: Span, test: Test) -> Matcher {
+    Matcher { position: lowering.sources.position(span), test }
+}
+
+fn text_matchers(lowering: &mut Lowering<'_>, raw: &RawMatchers, collected: &mut Vec<Matcher>) {
+    let mut single = |text: &Option<Text>, test: fn(Template) -> Test| {
+        if let Some(text) = text
+            && let Some(template) = lowering.template(text)
+        {
+            collected.push(located(lowering, text.span, test(template)));
+        }
+    };
+    single(&raw.equals, Test::Equals);
+    single(&raw.starts_with, Test::StartsWith);
+    single(&raw.ends_with, Test::EndsWith);
+    for text in texts(lowering, raw.contains.as_ref()) {
+        if let Some(template) = lowering.template(text) {
+            collected.push(located(lowering, text.span, Test::Contains(template)));
+        }
+    }
+    for text in texts(lowering, raw.not_contains.as_ref()) {
+        if let Some(template) = lowering.template(text) {
+            let inner = located(lowering, text.span, Test::Contains(template));
+            collected.push(located(lowering, text.span, Test::Not(vec![inner])));
+        }
+    }
+    for text in texts(lowering, raw.matches.as_ref()) {
+        let pattern = compile(lowering, text);
+        if let Some(pattern) = lowering.note(pattern) {
+            collected.push(located(lowering, text.span, Test::Matches(pattern)));
+        }
+    }
+}
+
+/// A regular expression, compiled once.
+pub(crate) fn compile(lowering: &mut Lowering<'_>, text: &Text) -> Result<Pattern, Problem> {
+    if let Some(known) = lowering.patterns.get(text.as_str()) {
+        return Ok(known.clone());
+    }
+    let pattern = Pattern::new(text).map_err(|error| {
+        let problem = Problem::new(text.span, format!("not a regular expression: {error}"));
+        if text.value.contains("{{") {
+            problem.help("it is read before the case runs, and can only name what is known by then")
+        } else {
+            problem.help("write a character that is meant as it stands with a backslash before it: `\\(`; in JSON and in double quotes `\\\\(`")
+        }
+    })?;
+    lowering.patterns.insert(text.value.clone(), pattern.clone());
+    Ok(pattern)
+}
+
+fn texts<'a>(lowering: &mut Lowering<'_>, texts: Option<&'a OneOrMany>) -> &'a [Text] {
+    let Some(texts) = texts else { return &[] };
+    if texts.texts.is_empty() {
+        lowering
+            .problems
+            .push(Problem::new(texts.span, "the list is empty").help("name a text, or take the key out"));
+    }
+    &texts.texts
+}
+
+fn other_matchers(
+    lowering: &mut Lowering<'_>,
+    raw: &RawMatchers,
+    place: Place,
+    collected: &mut Vec<Matcher>,
+) {
+    if let Some(empty) = &raw.empty {
+        collected.push(located(lowering, empty.span, Test::Empty(empty.value)));
+    }
+    if let Some(exists) = &raw.exists {
+        match place {
+            Place::Stream => {
+                let message = "`exists` is only for `files` and `jsonpath`";
+                let help = "take it out; `\"empty\": true` says that nothing is written";
+                lowering.problems.push(Problem::new(exists.span, message).help(help));
+            }
+            Place::File | Place::Node => {
+                collected.push(located(lowering, exists.span, Test::Exists(exists.value)));
+            }
+        }
+    }
+    if let Some(choices) = &raw.one_of {
+        let alternatives = choices.0.iter().map(|choice| matchers(lowering, choice, place)).collect();
+        match choices.0.is_empty() {
+            true => {
+                let problem = Problem::new(choices.span, "`one_of` is empty");
+                lowering.problems.push(problem.help("name what it may be, or take the key out"));
+            }
+            false => collected.push(located(lowering, choices.span, Test::OneOf(alternatives))),
+        }
+    }
+    if let Some(not) = &raw.not {
+        let inner = matchers(lowering, not, place);
+        collected.push(located(lowering, not.span, Test::Not(inner)));
+    }
+    match (&raw.json, &raw.exact) {
+        (Some(json), exact) => {
+            let checked = check_json(lowering, &json.0, json.span);
+            if lowering.note(checked).is_some() {
+                let exact = exact.as_ref().is_some_and(|exact| exact.value);
+                collected.push(located(lowering, json.span, Test::Json { value: json.0.clone(), exact }));
+            }
+        }
+        (None, Some(exact)) => {
+            lowering.problems.push(Problem::new(exact.span, "`exact` belongs beside `json`"));
+        }
+        (None, None) => {}
+    }
+}

@@ -1,0 +1,199 @@
+//! From the mirror to the step `file`, and to what can be expected of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+
+use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::lower::Lowering;
+use crate::descriptor::lower_expect::{Place, located, matchers, object_matchers};
+use crate::descriptor::lower_matchers::{check_json, number};
+use crate::descriptor::mirror::Spanned;
+use crate::descriptor::node::Span;
+use crate::descriptor::paths::climbs;
+use crate::descriptor::raw::Text;
+use crate::descriptor::raw_expect::RawExpect;
+use crate::descriptor::raw_file::{RawBytes, RawFile};
+use crate::descriptor::raw_matchers::RawNode;
+use crate::model::{Check, FileStep, NumberTest, StepAction, Subject, Test};
+
+/// The digits of a SHA-256.
+const DIGITS: usize = 64;
+
+/// A look at a file.
+pub(crate) fn file(lowering: &mut Lowering<'_>, raw: &RawFile) -> Option<StepAction> {
+    let checked = check_path(&raw.path);
+    let delimiter = match &raw.delimiter {
+        None => Ok(b','),
+        Some(text) => match text.as_bytes() {
+            [one] if one.is_ascii() && !matches!(one, b'\n' | b'\r' | b'"') => Ok(*one),
+            _ => Err(Problem::new(text.span, format!("{} separates no cells", quote(text)))
+                .help("give one ASCII character, as in \";\"")),
+        },
+    };
+    let path = lowering.template(&raw.path);
+    let (checked, delimiter) = (lowering.note(checked), lowering.note(delimiter));
+    checked.and(Some(StepAction::File(FileStep { path: path?, delimiter: delimiter? })))
+}
+
+/// Refuses what is no path, or leads out of the working directory without saying so.
+fn check_path(path: &Text) -> Result<(), Problem> {
+    if path.is_empty() {
+        return Err(Problem::new(path.span, "the path is empty"));
+    }
+    if path.contains('\0') {
+        return Err(Problem::new(path.span, "the path holds a NUL byte"));
+    }
+    match !path.contains("{{") && climbs(Path::new(&path.value)) {
+        true => Err(Problem::new(path.span, format!("{} leads out of the working directory", quote(path)))
+            .help("`{{ dir }}` is the folder of the descriptor")),
+        false => Ok(()),
+    }
+}
+
+/// What is expected of a file or of a table. Of a file of which nothing is said about its existence, it must exist:
+/// see [`must_exist`].
+pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &mut Vec<Check>) {
+    let mut add = |lowering: &Lowering<'_>, subject: Subject, span: Span, test: Test| {
+        checks.push(Check { subject, matcher: located(lowering, span, test) });
+    };
+    if let Some(exists) = &expect.exists {
+        add(lowering, Subject::Content, exists.span, Test::Exists(exists.value));
+    }
+    if let Some(size) = &expect.size
+        && let Some(test) = number(lowering, size)
+    {
+        add(lowering, Subject::Size, size.span, Test::Number(Box::new(test)));
+    }
+    for (text, subject, form) in [
+        (&expect.sha256, Subject::Sha256, digest as fn(&Text) -> Result<Text, Problem>),
+        (&expect.mode, Subject::Mode, mode),
+    ] {
+        let Some(text) = text else { continue };
+        let formed = form(text);
+        if let Some(formed) = lowering.note(formed)
+            && let Some(template) = lowering.template(&formed)
+        {
+            add(lowering, subject, text.span, Test::Equals(template));
+        }
+    }
+    if let Some(content) = &expect.content {
+        let matchers = matchers(lowering, content, Place::Stream);
+        checks.extend(matchers.into_iter().map(|matcher| Check { subject: Subject::Content, matcher }));
+    }
+    if let Some(rows) = &expect.rows {
+        table(lowering, rows, checks);
+    }
+}
+
+/// Puts before what is expected of a file that it exists, unless something is said of that.
+pub(crate) fn must_exist(
+    lowering: &mut Lowering<'_>,
+    expect: Option<&Spanned<Box<RawExpect>>>,
+    span: Span,
+    checks: &mut Vec<Check>,
+) {
+    let exists = expect.and_then(|expect| expect.exists.as_ref());
+    match exists {
+        None => {
+            let matcher = located(lowering, span, Test::Exists(true));
+            checks.insert(0, Check { subject: Subject::Content, matcher });
+        }
+        Some(exists) if !exists.value && checks.len() > 1 => {
+            let problem =
+                Problem::new(exists.span, "nothing else can be expected of a file that does not exist");
+            lowering.problems.push(problem.help("`null` removes what is inherited"));
+        }
+        Some(_) => {}
+    }
+}
+
+/// Rows: all of them as a list, how many there are, or matchers for them as JSON.
+fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<Check>) {
+    let test = match &rows.value {
+        RawNode::Matchers(raw) => {
+            let matchers = object_matchers(lowering, raw, rows.span, Place::Stream);
+            checks.extend(matchers.into_iter().map(|matcher| Check { subject: Subject::Rows, matcher }));
+            return;
+        }
+        RawNode::Value(value @ serde_json::Value::Array(items))
+            if items.iter().all(|item| item.is_object()) =>
+        {
+            let checked = check_json(lowering, value, rows.span);
+            lowering
+                .note(checked)
+                .map(|()| (Subject::Rows, Test::Json { value: value.clone(), exact: false }))
+        }
+        RawNode::Value(serde_json::Value::Number(count)) if count.is_u64() => {
+            let test = NumberTest { equals: Some(count.clone()), ..NumberTest::default() };
+            Some((Subject::RowCount, Test::Number(Box::new(test))))
+        }
+        RawNode::Value(_) => {
+            let problem = Problem::new(rows.span, "`rows` is neither a list of objects nor a number of rows");
+            lowering.problems.push(problem.help("write [{ \"column\": value }, …], a number, or matchers"));
+            None
+        }
+    };
+    if let Some((subject, test)) = test {
+        checks.push(Check { subject, matcher: located(lowering, rows.span, test) });
+    }
+}
+
+/// The digits of a SHA-256, in lower case.
+fn digest(text: &Text) -> Result<Text, Problem> {
+    if text.contains("{{") {
+        return Ok(text.clone());
+    }
+    match text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(Spanned { value: text.to_ascii_lowercase(), span: text.span }),
+        false => {
+            let message = format!("{} is no SHA-256", quote(text));
+            Err(Problem::new(text.span, message)
+                .help("it has 64 hexadecimal digits; `sha256sum` prints them"))
+        }
+    }
+}
+
+/// Permissions as four octal digits.
+fn mode(text: &Text) -> Result<Text, Problem> {
+    if text.contains("{{") {
+        return Ok(text.clone());
+    }
+    match (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
+        true => Ok(Spanned { value: format!("{:0>4}", text.value), span: text.span }),
+        false => {
+            let problem = Problem::new(text.span, format!("{} are no permissions", quote(text)));
+            Err(problem.help("write octal digits as a string, as in \"0644\""))
+        }
+    }
+}
+
+/// The bytes that a matcher names.
+pub(crate) fn bytes(lowering: &mut Lowering<'_>, raw: &Spanned<Box<RawBytes>>) -> Option<Test> {
+    let decoded = match (&raw.0.hex, &raw.0.base64) {
+        (Some(digits), None) => hex(lowering, digits),
+        (None, Some(text)) => base64(lowering, text),
+        _ => Err(Problem::new(raw.span, "`bytes` says either `hex` or `base64`")),
+    };
+    let bytes: Arc<[u8]> = lowering.note(decoded)?.into();
+    Some(Test::Bytes { bytes, at: raw.0.at })
+}
+
+/// The bytes that pairs of hexadecimal digits stand for.
+pub(crate) fn hex(lowering: &Lowering<'_>, digits: &Text) -> Result<Vec<u8>, Problem> {
+    lowering.scope.fixed(digits, digits.span)?;
+    let dense: String = digits.split_whitespace().collect();
+    HEXLOWER_PERMISSIVE.decode(dense.as_bytes()).map_err(|_| {
+        let problem = Problem::new(digits.span, format!("{} are no hexadecimal bytes", quote(digits)));
+        problem.help("write two digits for each byte, as in \"89 50 4e 47\"")
+    })
+}
+
+/// The bytes that a text in Base64 stands for.
+pub(crate) fn base64(lowering: &Lowering<'_>, text: &Text) -> Result<Vec<u8>, Problem> {
+    lowering.scope.fixed(text, text.span)?;
+    let dense: String = text.split_whitespace().collect();
+    let decoded = BASE64.decode(dense.as_bytes());
+    decoded.map_err(|error| Problem::new(text.span, format!("{} is no Base64: {error}", quote(text))))
+}

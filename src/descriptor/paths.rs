@@ -1,0 +1,90 @@
+//! Which paths a descriptor may name.
+
+use std::path::{Component, Path};
+
+use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::node::Span;
+
+/// How far `..` may go up.
+#[derive(Clone, Copy)]
+pub(crate) enum Reach {
+    /// Not at all: the path must stay below where it starts.
+    Below,
+    /// So many folders, up to the root of the project.
+    Up(usize),
+}
+
+impl Reach {
+    /// From a folder up to the root; a folder outside of the root reaches nothing above itself.
+    pub(crate) fn to_root(folder: &Path, root: &Path) -> Self {
+        Self::Up(folder.strip_prefix(root).map_or(0, |below| below.components().count()))
+    }
+}
+
+/// Whether a relative path leads above the folder where it starts; an absolute one names its place openly.
+#[must_use]
+pub fn climbs(path: &Path) -> bool {
+    let mut depth = 0_i64;
+    path.is_relative()
+        && path.components().any(|component| {
+            depth += match component {
+                Component::Normal(_) => 1,
+                Component::ParentDir => -1,
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => 0,
+            };
+            depth < 0
+        })
+}
+
+/// Refuses paths that are empty, absolute or lead out of where they may lead.
+pub(crate) fn check(path: &str, reach: Reach, span: Span) -> Result<(), Problem> {
+    if path.is_empty() {
+        return Err(Problem::new(span, "the path is empty").help("name a file"));
+    }
+    if path.contains('\0') {
+        return Err(Problem::new(span, "the path holds a NUL byte").help("no file has such a name"));
+    }
+    let mut depth = match reach {
+        Reach::Below => 0,
+        Reach::Up(folders) => folders,
+    };
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => match (reach, depth.checked_sub(1)) {
+                (Reach::Up(_), Some(up)) => depth = up,
+                (Reach::Up(_), None) => {
+                    return Err(Problem::new(span, format!("{} leads out of the project", quote(path)))
+                        .help("name a path below the folder in which partest is started"));
+                }
+                (Reach::Below, _) => {
+                    return Err(Problem::new(span, format!("{} must not hold `..`", quote(path)))
+                        .help("name a path below the working directory"));
+                }
+            },
+            Component::RootDir | Component::Prefix(_) => {
+                let help = match reach {
+                    Reach::Below => "name a path below the working directory",
+                    Reach::Up(_) => "name a path relative to the descriptor, within the project",
+                };
+                return Err(
+                    Problem::new(span, format!("the path {} is not relative", quote(path))).help(help)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what is no glob. A path without wildcards is none and may hold anything.
+pub(crate) fn check_glob(text: &str, span: Span) -> Result<(), Problem> {
+    if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        return Ok(());
+    }
+    globset::GlobBuilder::new(text).literal_separator(true).build().map(drop).map_err(|error| {
+        Problem::new(span, format!("{} is no glob: {}", quote(text), error.kind())).help(
+            "write a character that is meant as it stands with a backslash before it, or in brackets: `[[]`",
+        )
+    })
+}

@@ -1,0 +1,196 @@
+//! `rows`: a table, one case for each row.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::expand::{Element, Generation, Mentioned};
+use crate::descriptor::labels::{Labels, label, shorten};
+use crate::descriptor::mirror::{self, Spanned};
+use crate::descriptor::node::{Node, SourceId, Span};
+use crate::descriptor::raw::{List, Text};
+use crate::descriptor::raw_generators::{Datum, RawRows, Record};
+use crate::descriptor::source::Source;
+use crate::descriptor::variables::{check_name_of_variable, check_variable};
+use crate::descriptor::{json, paths};
+use crate::text::{Variables, typed};
+
+/// The longest label of a row, in characters.
+const LONGEST: usize = 80;
+/// The column that names a row.
+const NAME: &str = "name";
+
+/// A row: its values in the order of its columns, and its place.
+struct Row {
+    values: Vec<(String, Value)>,
+    span: Span,
+}
+
+/// Reads a table, and the file it stands in.
+pub(crate) fn rows(
+    raw: &Spanned<RawRows>,
+    mentioned: &Mentioned,
+    generation: &mut Generation<'_>,
+) -> Result<Vec<Element>, Problem> {
+    let rows = match &raw.value {
+        RawRows::Records(records) => {
+            records.0.iter().map(|record| row(record, true)).collect::<Result<_, _>>()?
+        }
+        RawRows::Columns(columns, rows) => by_columns(columns, rows)?,
+        RawRows::File(path) => from_file(path, generation)?,
+    };
+    if rows.is_empty() {
+        return Err(Problem::new(raw.span, "the table has no rows").help("add a row: each makes a case"));
+    }
+    elements(rows, mentioned)
+}
+
+fn elements(rows: Vec<Row>, mentioned: &Mentioned) -> Result<Vec<Element>, Problem> {
+    let mut labels = Labels::default();
+    let mut elements = Vec::with_capacity(rows.len());
+    for (row, number) in rows.into_iter().zip(1..) {
+        let named = row.values.iter().find(|(column, _)| column == NAME);
+        let text = match named {
+            Some(_) if mentioned.contains(NAME) => None,
+            Some((_, value)) => Some(name_of(value, row.span)?),
+            None => {
+                let rest = row.values.iter().filter(|(column, _)| !mentioned.contains(column.as_str()));
+                let parts: Vec<_> =
+                    rest.map(|(column, value)| format!("{column}={}", label(value))).collect();
+                (!parts.is_empty()).then(|| shorten(parts.join(","), LONGEST))
+            }
+        };
+        let label = text.map(|text| labels.unique(text, number));
+        let values = Arc::new(row.values.into_iter().collect::<Variables>());
+        elements.push(Element { values, place: row.span, label });
+    }
+    Ok(elements)
+}
+
+/// The name that a row gives its case.
+fn name_of(value: &Value, span: Span) -> Result<String, Problem> {
+    let name = match value {
+        Value::String(text) => text.trim().to_owned(),
+        other => label(other),
+    };
+    match name.is_empty() || name.contains(char::is_control) {
+        true => Err(Problem::new(span, format!("{} is no name for a case", quote(&name)))),
+        false => Ok(name),
+    }
+}
+
+/// A row that names its columns; within a descriptor its values may not hold what looks like a template.
+fn row(record: &Record, in_descriptor: bool) -> Result<Row, Problem> {
+    let values = record.0.iter().map(|(name, value)| {
+        match in_descriptor {
+            true => check_variable(name, &value.0)?,
+            false => check_name_of_variable(name, name.span)?,
+        }
+        Ok((name.value.clone(), value.0.clone()))
+    });
+    Ok(Row { values: values.collect::<Result<_, _>>()?, span: record.span })
+}
+
+fn by_columns(columns: &List<Text>, rows: &List<Spanned<List<Datum>>>) -> Result<Vec<Row>, Problem> {
+    for (index, column) in columns.0.iter().enumerate() {
+        check_name_of_variable(column, column.span)?;
+        if let Some(first) = columns.0[..index].iter().find(|first| first.value == column.value) {
+            let problem = Problem::new(column.span, format!("the column {} stands twice", quote(column)));
+            return Err(problem.first_at(first.span));
+        }
+    }
+    let row = |cells: &Spanned<List<Datum>>| {
+        let pairs = columns.0.iter().zip(&cells.0);
+        if cells.0.len() != columns.0.len() {
+            return Err(unequal(cells.span, cells.0.len(), columns.0.len()));
+        }
+        let values = pairs.map(|(column, cell)| {
+            check_variable(&Spanned { value: column.value.clone(), span: cell.span }, &cell.0)?;
+            Ok((column.value.clone(), cell.0.clone()))
+        });
+        Ok(Row { values: values.collect::<Result<_, Problem>>()?, span: cells.span })
+    };
+    rows.0.iter().map(row).collect()
+}
+
+fn unequal(span: Span, found: usize, expected: usize) -> Problem {
+    Problem::new(span, format!("the row has {found} values for {expected} columns"))
+}
+
+/// Reads the rows of a file, by the ending of its name.
+fn from_file(path: &Text, generation: &mut Generation<'_>) -> Result<Vec<Row>, Problem> {
+    paths::check(path, generation.reach, path.span)?;
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if !matches!(ending, "csv" | "json") {
+        let problem = Problem::new(path.span, format!("{} is neither a CSV nor a JSON file", quote(path)));
+        return Err(problem.help("name a file that ends in `.csv` or `.json`"));
+    }
+    let refused = |message: String| {
+        Problem::new(path.span, format!("{}: {message}", quote(path)))
+            .help("the path is relative to the descriptor; the file must be there when the cases are read")
+    };
+    let (bytes, shown) = generation.outside.read(&generation.folder.join(path.as_str())).map_err(refused)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| refused(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
+    let id = generation.sources.next_id();
+    let source = Arc::new(Source::new(shown.into(), text));
+    *generation.sources = generation.sources.with(Arc::clone(&source));
+    match ending {
+        "csv" => csv_rows(&source, id),
+        _ => json_rows(&json::parse(&source, id)?),
+    }
+}
+
+fn json_rows(node: &Node) -> Result<Vec<Row>, Problem> {
+    let records: List<Record> = mirror::read(node)?;
+    records.0.iter().map(|record| row(record, false)).collect()
+}
+
+/// The rows of a CSV text as of RFC 4180, whose first record names the columns.
+fn csv_rows(source: &Source, id: SourceId) -> Result<Vec<Row>, Problem> {
+    let text = source.text.as_str();
+    let line_at = |byte: u64| {
+        let start = usize::try_from(byte).unwrap_or(usize::MAX).min(text.len());
+        let start = start + (text[start..].len() - text[start..].trim_start_matches(['\r', '\n']).len());
+        Span::new(id, start, start + text[start..].find(['\r', '\n']).unwrap_or(text.len() - start))
+    };
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let broken = |error: csv::Error| match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let place = line_at(pos.as_ref().map_or(0, csv::Position::byte));
+            unequal(place, usize::try_from(*len).unwrap_or(0), usize::try_from(*expected_len).unwrap_or(0))
+        }
+        _ => Problem::new(Span::new(id, 0, 1), format!("not valid CSV: {error}")),
+    };
+    let header = line_at(0);
+    let columns: Vec<String> =
+        reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
+    for (index, column) in columns.iter().enumerate() {
+        check_name_of_variable(column, header).map_err(|problem| match column.contains([';', '\t']) {
+            true => problem.help("separate the columns by commas"),
+            false => problem,
+        })?;
+        if columns[..index].contains(column) {
+            return Err(Problem::new(header, format!("the column {} stands twice", quote(column))));
+        }
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(broken)?;
+        let values = columns.iter().zip(record.iter()).map(|(column, cell)| (column.clone(), typed(cell)));
+        let span = line_at(record.position().map_or(0, csv::Position::byte));
+        rows.push(Row { values: values.collect(), span });
+    }
+    Ok(rows)
+}
+
+/// The names of all columns of a table.
+pub(crate) fn columns(elements: &[Element]) -> Vec<&str> {
+    let mut names: Vec<_> =
+        elements.iter().flat_map(|element| element.values.keys()).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -1,0 +1,221 @@
+//! From the files of a walk to cases with unique ids.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use crate::descriptor::{
+    self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, quote, read,
+};
+use crate::discovery::outside::Surroundings;
+use crate::discovery::suites::{Suites, whole_file};
+use crate::discovery::walk::{Candidate, Found, threads};
+use crate::discovery::{DiscoverOptions, Discovery, names, open};
+use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position};
+
+/// Below this many files, a pool costs more than it saves.
+const FEW: usize = 8;
+
+/// Enough for the deepest document that the parsers let pass, in a build without optimisation, too.
+const STACK: usize = 8 << 20;
+
+/// A file with its folder's defaults.
+struct File<'a> {
+    candidate: &'a Candidate,
+    folder: Arc<Path>,
+    inherited: &'a Defaults,
+}
+
+/// A file that was read, or not.
+struct Read {
+    path: Arc<str>,
+    suite: Arc<str>,
+    loaded: Result<Loaded, Diagnostic>,
+}
+
+/// Reads every file that was found.
+pub(crate) fn collect(found: Found, options: &DiscoverOptions) -> Discovery {
+    let mut suites = Suites::new(options);
+    let folders = add_suites(&found, &mut suites);
+    let files = inherit(&found, folders, &suites);
+    let read = read_all(&files, options);
+    let mut collector = Collector::default();
+    for unreadable in found.unreadable {
+        let path: Arc<str> = unreadable.path.into();
+        let diagnostic = whole_file(&path, unreadable.message, unreadable.suggestion);
+        collector.whole_file(&path, vec![diagnostic]);
+    }
+    for broken in suites.broken {
+        collector.whole_file(&broken.path, broken.diagnostics);
+    }
+    read.into_iter().for_each(|file| collector.add(file));
+    collector.discovery
+}
+
+/// Explains the case with this id, if one of the files has it.
+pub(crate) fn explain(found: &Found, id: &str, options: &DiscoverOptions) -> Option<Explanation> {
+    let mut suites = Suites::new(options);
+    let folders = add_suites(found, &mut suites);
+    let files = inherit(found, folders, &suites);
+    files.iter().find_map(|file| {
+        let bytes = open::read(&file.candidate.path).ok()?;
+        let (path, suite) = named(file);
+        with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
+            descriptor::explain(descriptor, file.inherited, around, id)
+        })
+    })
+}
+
+/// Reads the suite files above what was found; returns the folder of each file.
+fn add_suites(found: &Found, suites: &mut Suites) -> Vec<Arc<Path>> {
+    let mut folders: Vec<Arc<Path>> = Vec::with_capacity(found.files.len());
+    for candidate in &found.files {
+        let folder = candidate.path.parent().unwrap_or(&candidate.base);
+        match folders.last() {
+            Some(last) if last.as_ref() == folder => folders.push(Arc::clone(last)),
+            _ => {
+                suites.add(folder, &candidate.base);
+                folders.push(folder.into());
+            }
+        }
+    }
+    for (folder, base) in &found.suites {
+        suites.add(folder, base);
+    }
+    folders
+}
+
+/// The files with what their folders give them.
+fn inherit<'a>(found: &'a Found, folders: Vec<Arc<Path>>, suites: &'a Suites) -> Vec<File<'a>> {
+    let file = |(candidate, folder): (&'a Candidate, Arc<Path>)| {
+        // What a broken suite file spoils is told once, by that file.
+        let inherited = suites.get(&folder)?.as_ref();
+        Some(File { candidate, folder, inherited })
+    };
+    found.files.iter().zip(folders).filter_map(file).collect()
+}
+
+fn read_all(files: &[File<'_>], options: &DiscoverOptions) -> Vec<Read> {
+    let workers = threads();
+    if files.len() > FEW && workers > 1 {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .stack_size(STACK)
+            .thread_name(|index| format!("partest-read-{index}"))
+            .build();
+        // Where no threads can be had, this one reads alone.
+        if let Ok(pool) = pool {
+            return pool.install(|| files.par_iter().map(|file| read_one(file, options)).collect());
+        }
+    }
+    files.iter().map(|file| read_one(file, options)).collect()
+}
+
+fn read_one(file: &File<'_>, options: &DiscoverOptions) -> Read {
+    let (path, suite) = named(file);
+    let loaded = match open::read(&file.candidate.path) {
+        Err(error) => Err(whole_file(&path, error.to_string(), None)),
+        Ok(bytes) => Ok(with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
+            read(descriptor, file.inherited, around)
+        })),
+    };
+    Read { suite, path, loaded }
+}
+
+/// The path by which a file is shown, and the suite that it is.
+fn named(file: &File<'_>) -> (Arc<str>, Arc<str>) {
+    let shown = names::display_below(&file.candidate.path, &file.candidate.base);
+    let suite = names::suite_of(&shown).into();
+    (shown.into(), suite)
+}
+
+fn with_descriptor<T>(
+    file: &File<'_>,
+    (path, suite): (&Arc<str>, &Arc<str>),
+    bytes: &[u8],
+    options: &DiscoverOptions,
+    make: impl FnOnce(&DescriptorFile<'_>, &Around<'_>) -> T,
+) -> T {
+    let Candidate { base, format, .. } = file.candidate;
+    let format = format.unwrap_or_else(|| Format::of_text(bytes));
+    let descriptor = DescriptorFile { path, suite, folder: &file.folder, root: base, format, bytes };
+    let around = Around { outside: &Surroundings { base }, overrides: &options.variables };
+    make(&descriptor, &around)
+}
+
+#[derive(Default)]
+struct Collector {
+    discovery: Discovery,
+    /// The ids used so far and where.
+    seen: HashMap<CaseId, Arc<CaseInfo>>,
+}
+
+impl Collector {
+    fn add(&mut self, file: Read) {
+        let loaded = match file.loaded {
+            Ok(loaded) => loaded,
+            Err(diagnostic) => return self.whole_file(&file.path, vec![diagnostic]),
+        };
+        let mut loose = Vec::new();
+        self.seen.reserve(loaded.cases.len());
+        for case in loaded.cases {
+            match self.claim(&case.info) {
+                Ok(()) => self.discovery.cases.push(case),
+                Err(duplicate) => loose.push(duplicate),
+            }
+        }
+        let file_id = CaseId::of_file(&file.path);
+        for Broken { info, mut diagnostics } in loaded.broken {
+            if info.id == file_id {
+                loose.append(&mut diagnostics);
+            } else {
+                match self.claim(&info) {
+                    Ok(()) => self.push(info, diagnostics),
+                    Err(duplicate) => {
+                        loose.push(duplicate);
+                        loose.append(&mut diagnostics);
+                    }
+                }
+            }
+        }
+        if let Some(first) = loose.first() {
+            let info = file_info(&file.path, file.suite, first.position.clone());
+            self.push(info, loose);
+        }
+    }
+
+    /// Takes an id, unless a case before has it.
+    fn claim(&mut self, info: &Arc<CaseInfo>) -> Result<(), Diagnostic> {
+        if let Some(first) = self.seen.get(&info.id) {
+            let message = format!(
+                "the case id {} is taken; the first is at {}",
+                quote(info.id.as_str()),
+                first.position
+            );
+            let help = "rename the case, or one of the files".to_owned();
+            return Err(Diagnostic::without_source(info.position.clone(), message, Some(help)));
+        }
+        self.seen.insert(info.id.clone(), Arc::clone(info));
+        Ok(())
+    }
+
+    /// Adds the one result that stands for a file or folder.
+    fn whole_file(&mut self, path: &Arc<str>, diagnostics: Vec<Diagnostic>) {
+        let position = Position { file: Arc::clone(path), line: 1, column: 1 };
+        let position = diagnostics.first().map_or(position, |diagnostic| diagnostic.position.clone());
+        let info = file_info(path, names::suite_of(path).into(), position);
+        self.push(info, diagnostics);
+    }
+
+    fn push(&mut self, info: Arc<CaseInfo>, diagnostics: Vec<Diagnostic>) {
+        let failures = diagnostics.into_iter().map(Into::into).collect();
+        self.discovery.broken.push(CaseResult::without_attempt(info, Outcome::Errored, failures));
+    }
+}
+
+fn file_info(path: &Arc<str>, suite: Arc<str>, position: Position) -> Arc<CaseInfo> {
+    let id = CaseId::of_file(path);
+    Arc::new(CaseInfo { id, name: path.to_string(), suite, position, tags: Vec::new(), copy_of: None })
+}

@@ -1,0 +1,189 @@
+//! Golden files: rewrites those that differ from what was seen.
+//!
+//! Entry point: [`Updater::apply`]. What differs is found by `assertion`, which reads goldens and never writes;
+//! the runner brings each difference here after the last attempt of its case. Nothing outside of the project's
+//! folder is ever written, not even through a link, and no file is ever half written.
+
+use std::collections::HashMap;
+use std::fs::{self, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::{GoldenChange, UpdatedGolden};
+
+/// The mode of a new file, before the process's own mask.
+const NEW_FILE: u32 = 0o666;
+
+/// Rewrites golden files below one folder.
+#[derive(Debug)]
+pub struct Updater {
+    root: PathBuf,
+    /// What was written, as a hash of the content: two cases may share a golden, but not disagree about it.
+    written: Mutex<HashMap<PathBuf, u64>>,
+}
+
+/// Why a golden file is not rewritten.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// It lies elsewhere, perhaps through a link.
+    #[error("it is not rewritten, since it lies outside of the project: {0}")]
+    Outside(PathBuf),
+    /// Another case has given it another content in the same run.
+    #[error("it is not rewritten, since another case has just given it another content: {0}")]
+    Disputed(PathBuf),
+    /// The operating system refuses.
+    #[error("it cannot be rewritten: {path}: {cause}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The operating system's word.
+        cause: io::Error,
+    },
+}
+
+impl Updater {
+    /// An updater of goldens below `root`, an absolute path.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, written: Mutex::new(HashMap::new()) }
+    }
+
+    /// Gives a golden file its new content, making it and its folders where they do not exist. The mode is kept.
+    ///
+    /// # Errors
+    /// [`UpdateError`]; the file is then as it was.
+    pub fn apply(&self, change: &GoldenChange) -> Result<UpdatedGolden, UpdateError> {
+        let io = |cause| UpdateError::Io { path: change.path.clone(), cause };
+        let root = self.root.canonicalize().map_err(io)?;
+        let existing = nearest_existing(&change.path);
+        if !existing.canonicalize().map_err(io)?.starts_with(&root) {
+            return Err(UpdateError::Outside(change.path.clone()));
+        }
+        let created = existing != change.path;
+        let target = if created {
+            let parent = change.path.parent().unwrap_or(&root);
+            fs::create_dir_all(parent).map_err(io)?;
+            parent.canonicalize().map_err(io)?.join(change.path.file_name().unwrap_or_default())
+        } else {
+            // A link stays one: what it leads to is rewritten.
+            existing.canonicalize().map_err(io)?
+        };
+        let mut hasher = DefaultHasher::new();
+        change.content.hash(&mut hasher);
+        let hash = hasher.finish();
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        match written.get(&target) {
+            Some(earlier) if *earlier != hash => return Err(UpdateError::Disputed(change.path.clone())),
+            Some(_) => {}
+            None => {
+                replace(&target, &change.content).map_err(io)?;
+                written.insert(target.clone(), hash);
+            }
+        }
+        let shown = target.strip_prefix(&root).unwrap_or(&target).to_string_lossy().into_owned();
+        Ok(UpdatedGolden { path: shown, created, detail: change.failure.detail.clone() })
+    }
+}
+
+/// The path itself if there is something, else the nearest folder above it.
+fn nearest_existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(path)
+}
+
+/// Writes beside the file, and renames.
+fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let mode = match target.metadata() {
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".partest-golden-")
+        .permissions(Permissions::from_mode(NEW_FILE))
+        .tempfile_in(folder)?;
+    file.write_all(content)?;
+    if let Some(mode) = mode {
+        file.as_file().set_permissions(mode)?;
+    }
+    file.persist(target)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use super::{UpdateError, Updater};
+    use crate::model::{Failure, FailureKind, GoldenChange, Position};
+
+    fn change(path: &Path, content: &str) -> GoldenChange {
+        let position = Position { file: "a.test.json".into(), line: 1, column: 1 };
+        let failure = Failure::new(FailureKind::Expectation, position, "stdout differs".to_owned());
+        GoldenChange { path: path.to_owned(), content: content.into(), failure }
+    }
+
+    #[test]
+    fn files_are_made_and_rewritten_and_keep_their_mode() {
+        let root = tempfile::tempdir().expect("a folder");
+        let updater = Updater::new(root.path().to_owned());
+        let new = root.path().join("a/b/new.txt");
+        let updated = updater.apply(&change(&new, "one")).expect("updated");
+        assert_eq!((updated.path.as_str(), updated.created), ("a/b/new.txt", true));
+        let old = root.path().join("old.txt");
+        fs::write(&old, "two").expect("written");
+        fs::set_permissions(&old, Permissions::from_mode(0o750)).expect("allowed");
+        let updated = updater.apply(&change(&old, "three")).expect("updated");
+        assert!(!updated.created);
+        assert_eq!(fs::read_to_string(&old).expect("readable"), "three");
+        assert_eq!(old.metadata().expect("there").permissions().mode() & 0o777, 0o750);
+        assert_eq!(fs::read_dir(root.path()).expect("readable").count(), 2, "a temporary file is left");
+    }
+
+    #[test]
+    fn nothing_outside_is_written_even_through_a_link() {
+        let outside = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a folder");
+        let updater = Updater::new(root.path().to_owned());
+        fs::write(outside.path().join("file"), "mine").expect("written");
+        symlink(outside.path(), root.path().join("folder")).expect("linked");
+        symlink(outside.path().join("file"), root.path().join("link")).expect("linked");
+        symlink(outside.path().join("nothing"), root.path().join("dangling")).expect("linked");
+        for name in ["folder/file", "folder/new", "folder/new/deep", "link", "dangling"] {
+            updater.apply(&change(&root.path().join(name), "x")).expect_err(name);
+        }
+        assert!(matches!(
+            updater.apply(&change(&outside.path().join("file"), "x")),
+            Err(UpdateError::Outside(_))
+        ));
+        assert_eq!(fs::read_to_string(outside.path().join("file")).expect("readable"), "mine");
+        assert_eq!(fs::read_dir(outside.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_link_within_the_project_stays_a_link() {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::write(root.path().join("file"), "old").expect("written");
+        symlink("file", root.path().join("link")).expect("linked");
+        let updater = Updater::new(root.path().to_owned());
+        updater.apply(&change(&root.path().join("link"), "new")).expect("updated");
+        assert!(root.path().join("link").symlink_metadata().expect("there").is_symlink());
+        assert_eq!(fs::read_to_string(root.path().join("file")).expect("readable"), "new");
+    }
+
+    #[test]
+    fn two_cases_may_share_a_golden_but_not_disagree() {
+        let root = tempfile::tempdir().expect("a folder");
+        let updater = Updater::new(root.path().to_owned());
+        let path = root.path().join("shared");
+        updater.apply(&change(&path, "a")).expect("updated");
+        updater.apply(&change(&path, "a")).expect("the same");
+        assert!(matches!(updater.apply(&change(&path, "b")), Err(UpdateError::Disputed(_))));
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "a");
+    }
+}

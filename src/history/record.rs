@@ -1,0 +1,230 @@
+//! From the events of a run to rows.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
+
+use crate::history::prune::prune;
+use crate::history::revision::revision;
+use crate::history::store::{History, HistoryError};
+use crate::model::{CaseId, CaseResult, FailureKind, RunStarted, Standing, TestEvent};
+
+/// The standings by the numbers that stand for them in the file.
+pub(super) const STANDINGS: [Standing; 9] = [
+    Standing::Passed,
+    Standing::Flaky,
+    Standing::ExpectedFailure,
+    Standing::Failed,
+    Standing::TimedOut,
+    Standing::Errored,
+    Standing::Skipped,
+    Standing::NotRun,
+    Standing::Quarantined,
+];
+
+/// The number of a standing.
+pub(super) fn number(standing: Standing) -> i64 {
+    let place = STANDINGS.iter().position(|known| *known == standing);
+    place.and_then(|place| i64::try_from(place).ok()).unwrap_or_default()
+}
+
+/// Takes note of what a history keeps of a run.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    run: Option<Run>,
+    results: Vec<Row>,
+    /// The places of the rows.
+    known: HashMap<CaseId, usize>,
+    duration: Option<Duration>,
+    host: Option<String>,
+    revision: Option<String>,
+}
+
+#[derive(Debug)]
+struct Run {
+    name: String,
+    started_at: SystemTime,
+    jobs: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: CaseId,
+    /// When its first attempt began.
+    began: Option<SystemTime>,
+    duration: Duration,
+    attempts: usize,
+    standing: Standing,
+}
+
+impl Recorder {
+    /// A recorder for a run of whose surroundings nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with the name of this host, and the revision of the code in git, if `root` lies in a working tree.
+    #[must_use]
+    pub fn here(root: &Path) -> Self {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        Self {
+            host: host.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+            revision: revision(root),
+            ..Self::default()
+        }
+    }
+
+    /// The same at this revision.
+    #[cfg(test)]
+    pub(super) fn at_revision(self, revision: &str) -> Self {
+        Self { revision: Some(revision.to_owned()), ..self }
+    }
+
+    /// Takes note of one event.
+    pub fn note(&mut self, event: &TestEvent) {
+        match event {
+            TestEvent::RunStarted(RunStarted { run_id, started_at, jobs, .. }) => {
+                let run = Run { name: run_id.clone(), started_at: *started_at, jobs: *jobs };
+                self.run.get_or_insert(run);
+            }
+            TestEvent::CaseFinished(result) if is_of_a_case(result) => self.add(Row {
+                id: result.info.lasting_id().clone(),
+                began: result.attempts.first().map(|attempt| attempt.started_at),
+                duration: result.duration(),
+                attempts: result.attempts.len(),
+                standing: result.standing(),
+            }),
+            TestEvent::RunFinished(finished) => self.duration = Some(finished.duration),
+            _ => {}
+        }
+    }
+}
+
+impl Recorder {
+    /// Copies of a case have one row: that of the first which failed, or else of the first.
+    fn add(&mut self, row: Row) {
+        match self.known.get(&row.id).and_then(|place| self.results.get_mut(*place)) {
+            Some(known) if is_failure(row.standing) && !is_failure(known.standing) => *known = row,
+            Some(_) => {}
+            None => {
+                self.known.insert(row.id.clone(), self.results.len());
+                self.results.push(row);
+            }
+        }
+    }
+}
+
+fn is_failure(standing: Standing) -> bool {
+    matches!(standing, Standing::Failed | Standing::TimedOut | Standing::Errored | Standing::Quarantined)
+}
+
+/// Whether the result is not that of a file that could not be read.
+fn is_of_a_case(result: &CaseResult) -> bool {
+    !result.all_failures().any(|failure| failure.kind == FailureKind::Descriptor)
+}
+
+impl History {
+    /// Keeps what the recorder has noted, and forgets what is too old or too much. A run that is known already, or
+    /// that never began, is passed over.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when the file cannot be written.
+    pub fn record(&self, recorder: &Recorder) -> Result<(), HistoryError> {
+        match &recorder.run {
+            Some(run) => self.with(|connection| write(connection, run, recorder)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let added = transaction.execute(
+        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision) VALUES (?, ?, ?, ?, ?, ?)",
+        params![
+            run.name,
+            moment(run.started_at),
+            recorder.duration.map(nanoseconds),
+            i64::try_from(run.jobs).unwrap_or(i64::MAX),
+            recorder.host,
+            recorder.revision
+        ],
+    )?;
+    if added == 1 {
+        let id = transaction.last_insert_rowid();
+        let mut writer = Writer::new(&transaction)?;
+        recorder.results.iter().try_for_each(|row| writer.write(id, row))?;
+    }
+    prune(&transaction, SystemTime::now())?;
+    transaction.commit()?;
+    connection.execute_batch("PRAGMA incremental_vacuum")
+}
+
+/// The statements for the results of a run.
+struct Writer<'a> {
+    case: CachedStatement<'a>,
+    new_case: CachedStatement<'a>,
+    twin: CachedStatement<'a>,
+    result: CachedStatement<'a>,
+    verdict: CachedStatement<'a>,
+    transaction: &'a Transaction<'a>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(transaction: &'a Transaction<'a>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            case: transaction.prepare_cached("SELECT id, duration FROM cases WHERE name = ?")?,
+            new_case: transaction.prepare_cached("INSERT INTO cases (name) VALUES (?)")?,
+            twin: transaction.prepare_cached("SELECT 1 FROM results WHERE case_id = ? AND began = ?")?,
+            result: transaction.prepare_cached(
+                "INSERT OR IGNORE INTO results (case_id, run_id, began, duration, attempts, standing) VALUES (?, ?, ?, ?, ?, ?)",
+            )?,
+            verdict: transaction
+                .prepare_cached("UPDATE cases SET duration = ?, standing = ?, judged_by = ? WHERE id = ?")?,
+            transaction,
+        })
+    }
+
+    fn write(&mut self, run: i64, row: &Row) -> rusqlite::Result<()> {
+        let name = row.id.as_str();
+        let known = self.case.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let (case, before): (i64, Option<i64>) = match known {
+            Some(known) => known,
+            None => {
+                self.new_case.execute([name])?;
+                (self.transaction.last_insert_rowid(), None)
+            }
+        };
+        let began = row.began.map(moment);
+        // A run that was taken up again, or merged, has results that are known already.
+        let is_known = began.is_some() && self.twin.exists(params![case, began])?;
+        let duration = nanoseconds(row.duration);
+        let attempts = i64::try_from(row.attempts).unwrap_or(i64::MAX);
+        self.result.execute(params![case, run, began, duration, attempts, number(row.standing)])?;
+        if row.standing != Standing::NotRun {
+            // Half of it is the last run's, so that a case that has become faster is soon known to be so.
+            let estimate = match before {
+                before if began.is_none() || is_known => before,
+                None => Some(duration),
+                Some(before) => Some(before / 2 + duration / 2),
+            };
+            self.verdict.execute(params![estimate, number(row.standing), run, case])?;
+        }
+        Ok(())
+    }
+}
+
+/// A moment as the file has it.
+pub(super) fn moment(time: SystemTime) -> i64 {
+    nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}

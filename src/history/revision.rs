@@ -1,0 +1,106 @@
+//! Which revision of the code is checked out, read from git's own files: no program is started for it.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// The commit that is checked out in the working tree around `folder`; none when there is no such tree, or when it is
+/// kept in a way that is not known here.
+pub(super) fn revision(folder: &Path) -> Option<String> {
+    let marker = folder.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists())?;
+    let private = match marker.is_dir() {
+        true => marker,
+        // A linked working tree or a submodule has a file that says where its folder is.
+        false => {
+            let target = PathBuf::from(text(&marker)?.strip_prefix("gitdir:")?.trim());
+            marker.parent()?.join(target)
+        }
+    };
+    let head = text(&private.join("HEAD"))?;
+    let Some(name) = head.strip_prefix("ref:").map(str::trim) else { return commit(&head) };
+    if name.split('/').any(|part| part == "..") || name.starts_with('/') {
+        return None;
+    }
+    let shared = match text(&private.join("commondir")) {
+        Some(path) => private.join(path.trim()),
+        None => private.clone(),
+    };
+    [&private, &shared]
+        .into_iter()
+        .find_map(|folder| commit(&text(&folder.join(name))?))
+        .or_else(|| packed(&shared.join("packed-refs"), name))
+}
+
+/// The commit of a reference that has no file of its own.
+fn packed(path: &Path, name: &str) -> Option<String> {
+    let text = text(path)?;
+    let line = text.lines().find(|line| line.split_once(' ').is_some_and(|(_, known)| known == name))?;
+    commit(line.split_once(' ')?.0)
+}
+
+/// The name of a commit: the hash in hexadecimal digits.
+fn commit(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_hash = [40, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| text.to_owned())
+}
+
+/// The text of a file, of which only as much is read as any of these has.
+fn text(path: &Path) -> Option<String> {
+    const MOST: u64 = 16 << 20;
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::revision;
+
+    const HASH: &str = "6f918510c0a6ff3d7e0c3b1c9f0b4a5d6e7f8091";
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+
+    #[test]
+    fn the_commit_is_found_wherever_git_keeps_it() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (tree, git) = (root.path().join("tree/deep"), root.path().join("tree/.git"));
+        fs::create_dir_all(&tree).expect("a folder");
+        assert_eq!(revision(&tree), None);
+        write(&git.join("HEAD"), &format!("{HASH}\n"));
+        assert_eq!(revision(&tree).as_deref(), Some(HASH), "detached");
+        write(&git.join("HEAD"), "ref: refs/heads/main\n");
+        assert_eq!(revision(&tree), None, "no commit yet");
+        write(
+            &git.join("packed-refs"),
+            &format!("# pack-refs with: peeled\n{HASH} refs/heads/main\n^{HASH}\n"),
+        );
+        assert_eq!(revision(&tree).as_deref(), Some(HASH), "packed");
+        let newer = HASH.replace('6', "7");
+        write(&git.join("refs/heads/main"), &format!("{newer}\n"));
+        assert_eq!(revision(&tree), Some(newer.clone()), "loose");
+
+        let linked = root.path().join("linked");
+        write(&linked.join(".git"), "gitdir: ../tree/.git/worktrees/linked\n");
+        write(&git.join("worktrees/linked/HEAD"), "ref: refs/heads/main\n");
+        write(&git.join("worktrees/linked/commondir"), "../..\n");
+        assert_eq!(revision(&linked), Some(newer), "a linked working tree");
+    }
+
+    #[test]
+    fn what_is_no_commit_is_none() {
+        let root = tempfile::tempdir().expect("a folder");
+        for head in
+            ["", "ref: refs/heads/.invalid\n", "ref: ../../secret\n", "12345\n", "ref: /etc/hostname\n"]
+        {
+            write(&root.path().join(".git/HEAD"), head);
+            assert_eq!(revision(root.path()), None, "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What must hold after a step.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::golden::Golden;
+use crate::model::http::HttpStatus;
+use crate::model::position::Position;
+use crate::model::query::Query;
+use crate::text::Template;
+
+/// One thing that must hold of one thing that was seen.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What is looked at.
+    pub subject: Subject,
+    /// What must hold of it.
+    pub matcher: Matcher,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// How the process ended.
+    Exit,
+    /// What it wrote to standard output.
+    Stdout,
+    /// What it wrote to standard error.
+    Stderr,
+    /// What a worker has returned.
+    Output,
+    /// A file, relative to the working directory of the process.
+    File(Template),
+    /// What the file holds that the step is about.
+    Content,
+    /// How many bytes it has.
+    Size,
+    /// Its SHA-256, in hexadecimal digits.
+    Sha256,
+    /// Its permissions, in four octal digits.
+    Mode,
+    /// The rows of a table, as a list of objects.
+    Rows,
+    /// How many rows there are.
+    RowCount,
+    /// The status of an answer.
+    Status,
+    /// A header of an answer, by its name in small letters.
+    Header(String),
+    /// The body of an answer.
+    Body,
+    /// How long it took, in seconds.
+    Duration,
+    /// The names of the columns.
+    Columns,
+    /// How many rows were changed.
+    RowsAffected,
+    /// Why a statement could not be carried out.
+    Error,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit => f.write_str("exit"),
+            Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::Output => f.write_str("output"),
+            Self::File(path) => write!(f, "file {}", path.source()),
+            Self::Content => f.write_str("content"),
+            Self::Size => f.write_str("size"),
+            Self::Sha256 => f.write_str("sha256"),
+            Self::Mode => f.write_str("mode"),
+            Self::Rows => f.write_str("rows"),
+            Self::Columns => f.write_str("columns"),
+            Self::RowsAffected => f.write_str("rows affected"),
+            Self::Error => f.write_str("error"),
+            Self::RowCount => f.write_str("number of rows"),
+            Self::Status => f.write_str("status"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Body => f.write_str("body"),
+            Self::Duration => f.write_str("duration"),
+        }
+    }
+}
+
+/// A test and the place in the descriptor that asks for it.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    /// Where it stands.
+    pub position: Position,
+    /// What must hold.
+    pub test: Test,
+}
+
+/// What must hold. Each names, in `descriptor`'s table of matchers, the key by which users write it.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// The process exited with one of these codes.
+    Exit(ExitCodes),
+    /// The process was ended by this signal, by number.
+    Signal(i32),
+    /// The status is one of these.
+    Status(Vec<HttpStatus>),
+    /// It took as long as this.
+    Duration {
+        /// At least.
+        min: Option<Duration>,
+        /// At most.
+        max: Option<Duration>,
+    },
+    /// The file exists, or does not.
+    Exists(bool),
+    /// The content is exactly this text.
+    Equals(Template),
+    /// The content holds this text.
+    Contains(Template),
+    /// The content begins with this text.
+    StartsWith(Template),
+    /// The content ends with this text.
+    EndsWith(Template),
+    /// The content is empty, or is not.
+    Empty(bool),
+    /// The content has a place that matches.
+    Matches(Pattern),
+    /// The content is JSON that holds, or equals, this value.
+    Json {
+        /// The value; strings in it may be templates.
+        value: serde_json::Value,
+        /// Whether more than the value's own keys is refused.
+        exact: bool,
+    },
+    /// What the query finds in the JSON of the content is as expected.
+    JsonPath {
+        /// Where to look.
+        query: Query,
+        /// What must be there.
+        expected: NodeTest,
+    },
+    /// The lines of the content are these, of which `...` stands for any number and `[..]` for anything within
+    /// one.
+    Lines(Vec<Template>),
+    /// The same with the lines in any order; `...` allows for others.
+    Unordered(Vec<Template>),
+    /// The content is, or holds, a number in a range.
+    Number(Box<NumberTest>),
+    /// The content is that of this file.
+    File(Golden),
+    /// The content is these bytes, or has them at this place.
+    Bytes {
+        /// The bytes.
+        bytes: Arc<[u8]>,
+        /// Where they stand, from 0.
+        at: Option<u64>,
+    },
+    /// All of one of these hold.
+    OneOf(Vec<Vec<Matcher>>),
+    /// At least one of these does not hold.
+    Not(Vec<Matcher>),
+    /// The test holds of the content after it was normalized.
+    Normalized {
+        /// What is done to the content, in order.
+        by: Arc<[Normalization]>,
+        /// What must hold then.
+        test: Box<Self>,
+    },
+}
+
+/// What must hold of what a query finds.
+#[derive(Clone, Debug)]
+pub enum NodeTest {
+    /// It is this value; strings in it may be templates.
+    Value(serde_json::Value),
+    /// Its text (that of a string, else the JSON) is as these say.
+    Matchers(Vec<Matcher>),
+}
+
+/// Which numbers are right. What is not given does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct NumberTest {
+    /// Where the number stands in the content: the first group of the first match, or the whole match. Without
+    /// it the content is the number.
+    pub from: Option<Pattern>,
+    /// The number.
+    pub equals: Option<serde_json::Number>,
+    /// How far from `equals` it may be.
+    pub tolerance: Option<serde_json::Number>,
+    /// The least that is right.
+    pub min: Option<serde_json::Number>,
+    /// The most that is right.
+    pub max: Option<serde_json::Number>,
+}
+
+/// One thing that is done to a content before it is looked at.
+#[derive(Clone, Debug)]
+pub enum Normalization {
+    /// Escape sequences for terminals go.
+    Ansi,
+    /// A carriage return before a line feed goes.
+    Crlf,
+    /// The attempt's directories and the descriptor's folder become stable words.
+    Paths,
+    /// What matches becomes something else.
+    Replace {
+        /// What is looked for.
+        pattern: Pattern,
+        /// What stands for it; `$1` and `${name}` are groups of the pattern.
+        with: Arc<str>,
+    },
+}
+
+/// Exit codes that a process may end with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitCodes {
+    /// One of these.
+    OneOf(Vec<i32>),
+    /// Any but zero.
+    Nonzero,
+}
+
+/// A regular expression, compiled when the descriptor is read; `^` and `$` match at line ends.
+#[derive(Clone, Debug)]
+pub struct Pattern(regex::Regex);
+
+/// Why a text is not a regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+impl Pattern {
+    /// The largest compiled size in bytes; expressions such as `(a{1000}){1000}` exceed it.
+    pub const SIZE_LIMIT: usize = 1 << 20;
+
+    /// Compiles an expression in the syntax of the crate `regex`.
+    ///
+    /// # Errors
+    /// [`PatternError`] when it is not valid or too large when compiled.
+    pub fn new(source: &str) -> Result<Self, PatternError> {
+        regex::RegexBuilder::new(source)
+            .multi_line(true)
+            .size_limit(Self::SIZE_LIMIT)
+            .dfa_size_limit(Self::SIZE_LIMIT)
+            .build()
+            .map(Self)
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => {
+                    PatternError("the expression is too large when compiled".to_owned())
+                }
+                other => {
+                    let text = other.to_string();
+                    let reason = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(&text);
+                    PatternError(reason.trim().trim_start_matches("error: ").to_owned())
+                }
+            })
+    }
+
+    /// The first group of the first match in a text, or the whole match where there is no group.
+    #[must_use]
+    pub fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let captures = self.0.captures(text)?;
+        captures.iter().skip(1).flatten().next().or_else(|| captures.get(0)).map(|found| found.as_str())
+    }
+
+    /// The compiled expression.
+    #[must_use]
+    pub fn regex(&self) -> &regex::Regex {
+        &self.0
+    }
+}

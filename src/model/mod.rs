@@ -1,0 +1,53 @@
+//! The nouns of a run: what a case is, what was seen, what came of it.
+//!
+//! Plain data that every other module speaks. Nothing here reads a file, starts a thread or knows a format.
+
+mod capture;
+mod case;
+mod event;
+mod expectation;
+mod file;
+mod gauge;
+mod golden;
+mod halt;
+mod http;
+mod leniency;
+mod observation;
+mod outcome;
+mod position;
+mod precaution;
+mod query;
+mod resources;
+mod service;
+mod sql;
+
+pub use capture::{Capture, Part};
+pub use case::{
+    CallInput, CallStep, CaseId, CaseInfo, Environment, ExpectedFailure, InlineFile, Input, KeepWhen,
+    OutputFiles, RunCommand, RunStep, Step, StepAction, StepInput, TestCase, TimeLimits, Until,
+    WorkingDirectory,
+};
+pub use event::{RunFinished, RunStarted, RunStats, Safeguards, Shard, TestEvent};
+pub use expectation::{
+    Check, ExitCodes, Matcher, NodeTest, Normalization, NumberTest, Pattern, PatternError, Subject, Test,
+};
+pub use file::FileStep;
+pub use gauge::{Amount, Gauge};
+pub use golden::{Golden, GoldenChange, GoldenError, UpdatedGolden};
+pub use halt::Halt;
+pub use http::{
+    DownloadStep, HttpAuth, HttpBody, HttpField, HttpRequest, HttpStatus, HttpStep, HttpTimeouts, HttpTls,
+    HttpValue,
+};
+pub use leniency::{Backoff, Quarantine, Retries};
+pub use observation::{Captured, End, ExitStatus, Fact, Observation, signal_name, signal_number};
+pub use outcome::{
+    Attempt, CaseResult, Failure, FailureKind, KeptFiles, Outcome, ServiceRecord, Skip, Standing, StepNumber,
+    StepRecord, StepStatus,
+};
+pub use position::Position;
+pub use precaution::{LeakPolicy, Precautions, Resource, ResourceLimits};
+pub use query::{Found, Query, QueryError, member};
+pub use resources::{LockAccess, Pool, Prerequisite, Resources, SlotDemand, SlotReason};
+pub use service::{Ready, Service, ServiceScope, SuiteHooks};
+pub use sql::{SqlParameter, SqlParameters, SqlStatement, SqlStep};

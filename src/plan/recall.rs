@@ -1,0 +1,54 @@
+//! Cases that are selected by what earlier runs say of them.
+
+use crate::model::{CaseId, CaseResult, Outcome};
+use crate::plan::after::with_prerequisites;
+use crate::plan::{PastResult, PastResults, TestPlan};
+
+/// What earlier runs must say of a case for it to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// Its last verdict was a failure.
+    LastFailed,
+    /// The last run gave it no verdict: it was not selected, or the run ended before it.
+    NotRun,
+    /// No run has had it.
+    New,
+}
+
+/// What became of a selection by earlier runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// Only what was wanted is left.
+    Selected,
+    /// Everything is left, since nothing is known of earlier runs.
+    NothingKnown,
+    /// Everything is left, since no selected case failed.
+    NoneFailed,
+}
+
+impl Recall {
+    fn wants(self, past: Option<&PastResult>) -> bool {
+        match self {
+            Self::LastFailed => past.is_some_and(|past| past.failed),
+            Self::NotRun => past.is_none_or(|past| !past.in_last_run),
+            Self::New => past.is_none(),
+        }
+    }
+}
+
+impl TestPlan {
+    /// Leaves what one of `wanted` wants, with what that runs after, and files that could not be read. Where failed cases are wanted and nothing
+    /// is left, everything is.
+    pub fn recall(&mut self, past: &PastResults, wanted: &[Recall]) -> Recalled {
+        let wants = |id: &CaseId| wanted.iter().any(|recall| recall.wants(past.get(id)));
+        let nothing = !self.cases.iter().any(|case| wants(&case.info.id));
+        if nothing && wanted.contains(&Recall::LastFailed) {
+            return if past.is_empty() { Recalled::NothingKnown } else { Recalled::NoneFailed };
+        }
+        let is_skipped = |result: &CaseResult| matches!(result.outcome, Outcome::Skipped(_));
+        let cases = std::mem::take(&mut self.cases);
+        self.cases = with_prerequisites(cases, &self.after, |info| wants(&info.id));
+        self.resolved.retain(|result| !is_skipped(result) || wants(&result.info.id));
+        Recalled::Selected
+    }
+}

@@ -1,0 +1,116 @@
+//! Which cases a user asks for.
+
+use regex::Regex;
+
+use crate::model::{CaseId, CaseInfo};
+use crate::plan::expression::Expression;
+
+/// Which cases a user asks for: all, those whose id matches one of some patterns, or those with one of some ids;
+/// of these, the ones for which every expression holds.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    patterns: Vec<Pattern>,
+    exact: Vec<String>,
+    expressions: Vec<Expression>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Pattern {
+    Substring(String),
+    Glob(Regex),
+}
+
+impl Selection {
+    /// The cases whose id matches one of `patterns` or is one of `exact`; all when both are empty.
+    ///
+    /// A pattern with `*` or `?` must match the whole id, where `*` stands for any text and `?` for one
+    /// character; any other is searched for in the id. Brackets mean themselves, since ids hold them.
+    #[must_use]
+    pub fn new(patterns: &[String], exact: &[String]) -> Self {
+        let patterns = patterns.iter().map(|text| Pattern::new(text)).collect();
+        Self { patterns, exact: exact.to_vec(), expressions: Vec::new() }
+    }
+
+    /// Of these, the cases for which the expression holds.
+    #[must_use]
+    pub fn and(mut self, expression: Expression) -> Self {
+        self.expressions.push(expression);
+        self
+    }
+
+    /// Whether nothing is left out.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.names_nothing() && self.expressions.is_empty()
+    }
+
+    fn names_nothing(&self) -> bool {
+        self.patterns.is_empty() && self.exact.is_empty()
+    }
+
+    /// Whether the case is asked for.
+    #[must_use]
+    pub fn selects(&self, info: &CaseInfo) -> bool {
+        self.names(&info.id) && self.expressions.iter().all(|expression| expression.holds(info))
+    }
+
+    fn names(&self, id: &CaseId) -> bool {
+        let id = id.as_str();
+        self.names_nothing()
+            || self.exact.iter().any(|exact| exact == id)
+            || self.patterns.iter().any(|pattern| pattern.matches(id))
+    }
+
+    /// Whether what is broken may be, or may hold, a case that is asked for.
+    pub(super) fn keeps_broken(&self, info: &CaseInfo) -> bool {
+        let may_hold = |id: &String| {
+            id == info.id.as_str()
+                || id.starts_with(&format!("{}::", info.suite))
+                || is_below_suite_file(id, info)
+        };
+        let named = self.exact.is_empty() || !self.patterns.is_empty() || self.exact.iter().any(may_hold);
+        named && self.expressions.iter().all(|expression| expression.may_hold_for_broken(info))
+    }
+}
+
+/// Whether the case of this id inherits from the suite file that a result stands for.
+fn is_below_suite_file(id: &str, info: &CaseInfo) -> bool {
+    let (folder, name) =
+        info.position.file.rsplit_once('/').map_or(("", &*info.position.file), |parts| parts);
+    name.starts_with("suite.")
+        && (folder.is_empty() || id.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        if !text.contains(['*', '?']) {
+            return Self::Substring(text.to_owned());
+        }
+        match glob(text) {
+            Ok(regex) => Self::Glob(regex),
+            // Only an expression larger than the size limit gets here; it cannot match an id either way.
+            Err(_) => Self::Substring(text.to_owned()),
+        }
+    }
+
+    pub(super) fn matches(&self, id: &str) -> bool {
+        match self {
+            Self::Substring(text) => id.contains(text.as_str()),
+            Self::Glob(regex) => regex.is_match(id),
+        }
+    }
+}
+
+/// A glob for a whole text: `*` stands for any text and `?` for one character, and all else for itself.
+pub(super) fn glob(text: &str) -> Result<Regex, regex::Error> {
+    let mut expression = String::from("(?s)^");
+    for character in text.chars() {
+        match character {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    expression.push('$');
+    Regex::new(&expression)
+}

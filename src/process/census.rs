@@ -1,0 +1,47 @@
+//! Counts the processes of a case, where their number is limited.
+//!
+//! The kernel's own limit counts all processes of a user, whoever started them, and none of root's. So they are
+//! counted here, a hundred times a second: those below the leader, and orphans in its session.
+
+use std::time::{Duration, Instant};
+
+use crate::model::End;
+use crate::process::orphans::orphans_in_session;
+use crate::process::proc;
+
+/// How often they are counted.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The census of one leader.
+#[derive(Debug)]
+pub(in crate::process) struct Census {
+    most: u64,
+    next: Instant,
+}
+
+impl Census {
+    pub(in crate::process) fn new(most: u64, now: Instant) -> Self {
+        Self { most, next: now }
+    }
+
+    /// The time of the next count.
+    pub(in crate::process) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Counts when it is time for it. Gives the reason to end the leader, if there are too many.
+    pub(in crate::process) fn take(&mut self, now: Instant, leader: i32) -> Option<End> {
+        if now < self.next {
+            return None;
+        }
+        self.next = now + INTERVAL;
+        let mut open = orphans_in_session(leader);
+        open.push(leader);
+        let mut seen = 0;
+        while let Some(pid) = open.pop() {
+            seen += 1;
+            open.extend(proc::children(pid));
+        }
+        (seen > self.most).then_some(End::TooManyProcesses { seen })
+    }
+}

@@ -1,0 +1,274 @@
+//! A process that is talked with: a line goes in, a line comes out, again and again.
+//!
+//! Between two lines nobody watches it. It has no work then; what it writes meanwhile is found before the next
+//! line goes in, and with its standard input it loses its reason to live, whoever closes that.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, read, write};
+
+use crate::model::{Captured, End};
+use crate::process::cancellation::{Cancellation, Urgency};
+use crate::process::capture::Capture;
+use crate::process::census::Census;
+use crate::process::error::StartError;
+use crate::process::run::see_out;
+use crate::process::start::{Started, start};
+use crate::process::watch::timespec;
+use crate::process::{Command, Finished, Input, Limits};
+use crate::time::{Deadline, clock};
+
+/// The longest line that is taken for an answer, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// How much of its standard error is kept between two lines, in bytes.
+const KEPT: usize = 64 << 10;
+
+/// How much is read at once.
+const CHUNK: usize = 32 << 10;
+
+/// How long processes may outlive it before they are ended.
+const LEAK_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// A process that answers lines with lines. When it is dropped, it is killed.
+#[derive(Debug)]
+pub struct Conversation {
+    /// `None` once it is being ended.
+    pub(in crate::process) open: Option<Open>,
+    command: Command,
+    token: String,
+    cancellation: Cancellation,
+    begin: Instant,
+}
+
+#[derive(Debug)]
+pub(in crate::process) struct Open {
+    pub(in crate::process) started: Started<'static>,
+    /// The way in, until nothing more is said.
+    stdin: Option<OwnedFd>,
+    /// Whether its standard error has been closed by all who could write to it.
+    is_mute: bool,
+    errors: Capture,
+    buffer: Box<[u8]>,
+    /// Where the number of its processes is limited.
+    census: Option<Census>,
+}
+
+/// Why a line has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Silence {
+    /// It had written this already before it was asked.
+    #[error("it wrote something before it was asked")]
+    Unasked(Vec<u8>),
+    /// It wrote more than the one line: this.
+    #[error("it wrote more than one line")]
+    More(Vec<u8>),
+    /// The line is longer than 16 MiB.
+    #[error("its line is longer than 16 MiB")]
+    TooLong,
+    /// It is gone, or has closed its standard output, and had written this much of a line.
+    #[error("it is gone")]
+    Gone(Vec<u8>),
+    /// It had more processes than `limits.processes` allows: so many.
+    #[error("it had {0} processes")]
+    Crowd(u64),
+    /// The deadline has passed.
+    #[error("it was not in time")]
+    Late,
+    /// The cancellation was used.
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+impl Conversation {
+    /// Starts the process, whose standard input is the way in: that of `command` does not count. `token` is as
+    /// for [`run`](crate::process::run).
+    ///
+    /// # Errors
+    /// [`StartError`] when it cannot be started.
+    pub fn start(command: Command, token: &str, cancellation: &Cancellation) -> Result<Self, StartError> {
+        let begin = clock::now();
+        let command = Command { stdin: Input::Lines, ..command };
+        let (started, stdin) = start(&command, token, cancellation)?.with_way_in();
+        let errors = Capture::new(KEPT, None);
+        let buffer = vec![0; CHUNK].into_boxed_slice();
+        let census = command.limits.processes.map(|most| Census::new(most, begin));
+        let open = Some(Open { started, stdin, is_mute: false, errors, buffer, census });
+        Ok(Self { open, command, token: token.to_owned(), cancellation: cancellation.clone(), begin })
+    }
+
+    /// Says a line, which must end with a line feed, and waits for the one that answers it, given without its end.
+    ///
+    /// # Errors
+    /// [`Silence`]. Except for what it wrote unasked, it must be ended then.
+    pub fn ask(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
+        let Some(open) = &mut self.open else { return Err(Silence::Gone(Vec::new())) };
+        open.errors = Capture::new(KEPT, None);
+        let mut answer = Vec::new();
+        if !open.listen(&mut answer)? {
+            return Err(Silence::Gone(answer));
+        }
+        if !answer.is_empty() {
+            return Err(Silence::Unasked(answer));
+        }
+        let mut rest = open.say(line);
+        loop {
+            let searched = answer.len();
+            let goes_on = open.listen(&mut answer)?;
+            if let Some(at) = answer[searched..].iter().position(|byte| *byte == b'\n') {
+                let beyond = answer.split_off(searched + at + 1);
+                answer.pop();
+                open.hear_errors();
+                return if beyond.is_empty() { Ok(answer) } else { Err(Silence::More(beyond)) };
+            }
+            if !goes_on {
+                open.hear_errors();
+                return Err(Silence::Gone(answer));
+            }
+            let mut left = deadline.remaining();
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Silence::Late);
+            }
+            if let Some(pause) = open.count()? {
+                left = Some(left.map_or(pause, |left| left.min(pause)));
+            }
+            if self.cancellation.is_requested() {
+                return Err(Silence::Interrupted);
+            }
+            open.wait(!rest.is_empty(), &self.cancellation, left);
+            rest = open.say(rest);
+        }
+    }
+
+    /// What it has written to its standard error since it was asked.
+    #[must_use]
+    pub fn take_errors(&mut self) -> Captured {
+        let new = Capture::new(KEPT, None);
+        self.open.as_mut().map(|open| std::mem::replace(&mut open.errors, new).finish()).unwrap_or_default()
+    }
+
+    /// Closes its standard input, which tells a worker that is idle to go. Does not wait.
+    pub fn hang_up(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.stdin = None;
+        }
+    }
+
+    /// Ends it: it has `patience` to go by itself when its input ends, then TERM follows, and after `grace` KILL.
+    /// What it still writes is in the result, together with what [`Conversation::take_errors`] would have given.
+    #[must_use]
+    pub fn end(mut self, patience: Duration, grace: Duration) -> Option<Finished> {
+        self.close(patience, grace)
+    }
+
+    fn close(&mut self, patience: Duration, grace: Duration) -> Option<Finished> {
+        let Open { started, stdin, mut errors, .. } = self.open.take()?;
+        drop(stdin);
+        let limits = Limits {
+            deadline: Deadline::after(Some(patience)),
+            grace,
+            leak_timeout: LEAK_TIMEOUT,
+            capture: KEPT,
+        };
+        let mut finished =
+            see_out(started, (&self.command, &limits), &self.token, &self.cancellation, None, self.begin);
+        errors.push(&finished.stderr.head);
+        errors.push(&finished.stderr.tail);
+        finished.stderr = errors.finish();
+        Some(finished)
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let _ = self.close(Duration::ZERO, Duration::ZERO);
+    }
+}
+
+impl Open {
+    /// Counts its processes when it is time for it; gives the time until the next count, if there will be one.
+    fn count(&mut self) -> Result<Option<Duration>, Silence> {
+        let Some(census) = &mut self.census else { return Ok(None) };
+        let now = clock::now();
+        let leader = self.started.leader.pid().as_raw_nonzero().get();
+        match census.take(now, leader) {
+            Some(End::TooManyProcesses { seen }) => Err(Silence::Crowd(seen)),
+            _ => Ok(Some(census.next().saturating_duration_since(now))),
+        }
+    }
+
+    /// Says as much of a line as there is room for; gives the rest.
+    fn say<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+        let Some(stdin) = self.stdin.as_ref().filter(|_| !line.is_empty()) else { return &[] };
+        match write(stdin, line) {
+            Ok(written) => &line[written..],
+            Err(Errno::AGAIN | Errno::INTR) => line,
+            // Nobody reads any more. It may have answered already, and if not its silence says it.
+            Err(_) => &[],
+        }
+    }
+
+    /// Takes what has been written to standard output, without waiting. Says no when nothing more will come.
+    fn listen(&mut self, answer: &mut Vec<u8>) -> Result<bool, Silence> {
+        loop {
+            match read(&self.started.stdout, &mut *self.buffer) {
+                Ok(0) => return Ok(false),
+                Ok(length) => {
+                    answer.extend_from_slice(&self.buffer[..length]);
+                    if answer.len() > LONGEST {
+                        return Err(Silence::TooLong);
+                    }
+                    if length < self.buffer.len() {
+                        return Ok(true);
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return Ok(true),
+            }
+        }
+    }
+
+    /// Takes what has been written to standard error, without waiting.
+    fn hear_errors(&mut self) {
+        // Not for ever: somebody may write faster than it is read.
+        for _ in 0..64 {
+            match read(&self.started.stderr, &mut *self.buffer) {
+                Ok(0) => return self.is_mute = true,
+                Ok(length) => {
+                    self.errors.push(&self.buffer[..length]);
+                    if length < self.buffer.len() {
+                        return;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits until something can be read, or written if there `is_more` to say, or the time is over.
+    fn wait(&mut self, is_more: bool, cancellation: &Cancellation, left: Option<Duration>) {
+        let (out, err) = (self.started.stdout.as_fd(), self.started.stderr.as_fd());
+        let mut fds = Vec::with_capacity(4);
+        fds.push(PollFd::from_borrowed_fd(out, PollFlags::IN));
+        if let Some(cancelled) = cancellation.beyond(Urgency::None) {
+            fds.push(PollFd::from_borrowed_fd(cancelled, PollFlags::IN));
+        }
+        if let Some(stdin) = self.stdin.as_ref().filter(|_| is_more) {
+            fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        let place = fds.len();
+        if !self.is_mute {
+            fds.push(PollFd::from_borrowed_fd(err, PollFlags::IN));
+        }
+        // An interrupted poll is as good as a finished one: both lead to another look.
+        let _ = poll(&mut fds, left.map(timespec).as_ref());
+        let said = fds.get(place).is_some_and(|fd| !fd.revents().is_empty());
+        drop(fds);
+        if said {
+            self.hear_errors();
+        }
+    }
+}

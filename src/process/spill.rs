@@ -1,0 +1,145 @@
+//! The whole of a long output on disk, while memory holds its head and its tail.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::model::Captured;
+use crate::text::redact::{Masking, Redactor};
+
+/// Where output goes that is longer than what is captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spill {
+    /// The files for the standard output and the standard error, made when they are needed.
+    pub paths: [PathBuf; 2],
+    /// The most bytes of each; what follows is left out, and the file says so.
+    pub most: u64,
+    /// What masks secrets on the way.
+    pub redactor: Option<Redactor>,
+}
+
+impl Spill {
+    /// Writes outputs that are longer than `most` bytes, where that has not been done while they came.
+    pub fn save(&self, outputs: [&Captured; 2], most: usize) {
+        for (number, output) in outputs.into_iter().enumerate() {
+            if output.dropped == 0 && output.head.len() + output.tail.len() > most {
+                let mut stream = self.stream(number);
+                stream.push(&output.head);
+                stream.push(&output.tail);
+                stream.finish();
+            }
+        }
+    }
+
+    /// Puts the files of a try aside before the next one, in place of those of the try before it.
+    pub fn set_aside(&self) {
+        self.paths.iter().for_each(|path| replace(path, &aside(path)));
+    }
+
+    /// Makes what was set aside the files again, in place of those there are.
+    pub fn take_back(&self) {
+        self.paths.iter().for_each(|path| replace(&aside(path), path));
+    }
+
+    /// Removes what was set aside.
+    pub fn forget_aside(&self) {
+        for path in &self.paths {
+            // Mostly there is none.
+            let _ = fs::remove_file(aside(path));
+        }
+    }
+
+    /// What one stream needs of it.
+    pub(in crate::process) fn stream(&self, number: usize) -> StreamSpill {
+        StreamSpill {
+            path: self.paths[number].clone(),
+            left: self.most,
+            masking: self.redactor.clone().map(Masking::new),
+            file: None,
+            is_over: false,
+        }
+    }
+}
+
+/// The file of one stream.
+#[derive(Debug)]
+pub(in crate::process) struct StreamSpill {
+    path: PathBuf,
+    left: u64,
+    masking: Option<Masking>,
+    file: Option<File>,
+    is_over: bool,
+}
+
+impl StreamSpill {
+    /// Whether it has begun.
+    pub(in crate::process) fn has_begun(&self) -> bool {
+        self.file.is_some() || self.is_over
+    }
+
+    /// Takes the next bytes. A disk that is full ends the file, not the case.
+    pub(in crate::process) fn push(&mut self, bytes: &[u8]) {
+        if self.is_over {
+            return;
+        }
+        let written = match self.masking.as_mut().map(|masking| masking.push(bytes)) {
+            Some(masked) => self.write(&masked),
+            None => self.write(bytes),
+        };
+        self.is_over |= written.is_err();
+    }
+
+    /// Writes what was held back. Nothing, if it never began.
+    pub(in crate::process) fn finish(mut self) {
+        if let (Some(masking), true, false) = (self.masking.take(), self.file.is_some(), self.is_over) {
+            let _ = self.write(&masking.finish());
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => create(&self.path)?,
+        };
+        let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        file.write_all(&bytes[..fits])?;
+        self.left -= fits as u64;
+        if fits < bytes.len() {
+            self.is_over = true;
+            file.write_all(CAPPED)?;
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+/// Where the file of an earlier try waits.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".earlier");
+    name.into()
+}
+
+/// Renames a file over another, which is gone even if there is none.
+fn replace(from: &Path, to: &Path) {
+    if fs::rename(from, to).is_err() {
+        let _ = fs::remove_file(to);
+    }
+}
+
+/// The last line of a file that could not take everything.
+const CAPPED: &[u8] = b"\n[... the log ends here, the output did not ...]\n";
+
+/// A new file that only this user can read, in a folder that is made for it.
+fn create(path: &Path) -> io::Result<File> {
+    let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match (open(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            // Another thread may be quicker.
+            let _ = DirBuilder::new().mode(0o700).create(folder);
+            open()
+        }
+        (made, _) => made,
+    }
+}

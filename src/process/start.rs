@@ -1,0 +1,327 @@
+//! Starting a process: its pipes, its strings, and what an error means.
+
+use std::ffi::CString;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, OFlags, access, fcntl_setfl};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use crate::process::cancellation::Cancellation;
+use crate::process::error::{StartError, is_passing, is_shortage};
+use crate::process::helper::is_initialised;
+use crate::process::linux::{Image, Strings, reap, spawn};
+use crate::process::orphans::Leader;
+use crate::process::shim;
+use crate::process::watchdog::note_pipes;
+use crate::process::{Command, Input, TOKEN_VARIABLE};
+
+/// How long a start is tried again when the cause may pass.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A process that has just been started.
+#[derive(Debug)]
+pub(in crate::process) struct Started<'a> {
+    pub(in crate::process) leader: Leader,
+    pub(in crate::process) pidfd: OwnedFd,
+    pub(in crate::process) stdout: OwnedFd,
+    pub(in crate::process) stderr: OwnedFd,
+    /// The pipe to its standard input, and what is still to be written to it.
+    pub(in crate::process) stdin: Option<(OwnedFd, &'a [u8])>,
+}
+
+impl Started<'_> {
+    /// The same with its standard input taken out, if that is a pipe that is still open.
+    pub(in crate::process) fn with_way_in(self) -> (Started<'static>, Option<OwnedFd>) {
+        let Self { leader, pidfd, stdout, stderr, stdin } = self;
+        (Started { leader, pidfd, stdout, stderr, stdin: None }, stdin.map(|(ours, _)| ours))
+    }
+}
+
+/// Starts `command`, again for a short while when the cause of an error may pass.
+pub(in crate::process) fn start<'a>(
+    command: &'a Command,
+    token: &str,
+    cancellation: &Cancellation,
+) -> Result<Started<'a>, StartError> {
+    let strings = Prepared::new(command, token)?;
+    let first = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if cancellation.is_requested() {
+            return Err(StartError::Cancelled { program: command.program.clone() });
+        }
+        match attempt(command, &strings)? {
+            Ok(started) => return Ok(started),
+            Err(cause) if is_passing(cause) && first.elapsed() < PATIENCE => {
+                let _ = cancellation.wait(pause);
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            Err(cause) => return Err(diagnose(command, &strings, cause)),
+        }
+    }
+}
+
+/// The strings of a command as the kernel takes them.
+struct Prepared {
+    program: CString,
+    /// Whether this program stands before the one that is meant.
+    is_shimmed: bool,
+    cwd: CString,
+    args: Strings,
+    env: Strings,
+}
+
+impl Prepared {
+    fn new(command: &Command, token: &str) -> Result<Self, StartError> {
+        let nul =
+            |what, text: &[u8]| StartError::Nul { what, text: String::from_utf8_lossy(text).into_owned() };
+        let path = |what, path: &Path| {
+            if !path.is_absolute() {
+                return Err(StartError::Relative { what, path: path.to_owned() });
+            }
+            let bytes = path.as_os_str().as_bytes();
+            CString::new(bytes).map_err(|_| nul(what, bytes))
+        };
+        let (mut args, mut env) = (Strings::default(), Strings::default());
+        let program = path("the program", &command.program)?;
+        let shim = shim::argument(&command.limits);
+        if let Some(limits) = &shim {
+            if !is_initialised() {
+                return Err(StartError::NoHelper);
+            }
+            // None of these holds a NUL byte.
+            let own = [b"partest", shim::ARGUMENT.as_bytes(), limits.as_bytes(), program.as_bytes()];
+            let _ = own.iter().all(|text| args.push(&[text]));
+        }
+        for arg in &command.args {
+            if !args.push(&[arg.as_bytes()]) {
+                return Err(nul("an argument", arg.as_bytes()));
+            }
+        }
+        // First, so that it is found quickly; never twice.
+        let _ = env.push(&[TOKEN_VARIABLE.as_bytes(), b"=", token.as_bytes()]);
+        for (name, value) in command.env.iter().filter(|(name, _)| name != TOKEN_VARIABLE) {
+            if !env.push(&[name.as_bytes(), b"=", value.as_bytes()]) {
+                return Err(nul("an environment variable", name.as_bytes()));
+            }
+        }
+        Ok(Self {
+            program: if shim.is_some() { c"/proc/self/exe".to_owned() } else { program },
+            is_shimmed: shim.is_some(),
+            cwd: path("the working directory", &command.cwd)?,
+            args,
+            env,
+        })
+    }
+}
+
+/// One attempt. The outer error is final, the inner one is the kernel's.
+fn attempt<'a>(command: &'a Command, strings: &Prepared) -> Result<Result<Started<'a>, Errno>, StartError> {
+    let stdin = match open_stdin(&command.stdin) {
+        Ok(stdin) => stdin,
+        Err((_, cause)) if Errno::from_io_error(&cause).is_some_and(is_shortage) => {
+            return Ok(Err(Errno::from_io_error(&cause).unwrap_or(Errno::MFILE)));
+        }
+        Err((file, cause)) => return Err(StartError::Stdin { file: file.to_owned(), cause }),
+    };
+    Ok(connect(stdin, strings))
+}
+
+/// Makes the pipes and starts the process.
+fn connect<'a>(stdin: Stdin<'a>, strings: &Prepared) -> Result<Started<'a>, Errno> {
+    let (stdout, stdout_of_child) = output_pipe()?;
+    let (stderr, stderr_of_child) = output_pipe()?;
+    let status = if strings.is_shimmed { Some(status_pipe()?) } else { None };
+    let image = Image {
+        program: &strings.program,
+        args: &strings.args,
+        env: &strings.env,
+        cwd: &strings.cwd,
+        stdio: [stdin.of_child.as_fd()?, stdout_of_child.as_fd(), stderr_of_child.as_fd()],
+        status: status.as_ref().map(|(_, theirs)| theirs.as_fd()),
+    };
+    note_pipes([&stdout_of_child, &stderr_of_child]);
+    let leader = Leader::spawn(|| spawn(&image))?;
+    let ready = status.map_or(Ok(()), |(ours, theirs)| {
+        drop(theirs);
+        shim::confirm(ours)
+    });
+    match ready.and_then(|()| pidfd_open(leader.pid(), PidfdFlags::empty())) {
+        Ok(pidfd) => Ok(Started { leader, pidfd, stdout, stderr, stdin: stdin.rest }),
+        Err(cause) => {
+            abandon(leader.pid());
+            Err(cause)
+        }
+    }
+}
+
+/// Ends a process that cannot be watched.
+fn abandon(pid: Pid) {
+    let _ = kill_process_group(pid, Signal::KILL);
+    let _ = reap(pid);
+}
+
+/// A pipe whose reading end does not block. Both ends are close-on-exec and none is 0, 1 or 2.
+fn output_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (ours, theirs) = (above_stdio(ours)?, above_stdio(theirs)?);
+    fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+    Ok((ours, theirs))
+}
+
+/// A pipe through which a shim says that it cannot become its program.
+fn status_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    Ok((above_stdio(ours)?, above_stdio(theirs)?))
+}
+
+/// The same descriptor, or a copy of it that does not stand where those of the child will.
+pub(in crate::process) fn above_stdio(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    use std::os::fd::AsRawFd;
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { fcntl_dupfd_cloexec(&fd, 3) }
+}
+
+/// The standard input: the child's end, and what is still to be written to ours.
+struct Stdin<'a> {
+    of_child: ChildStdin,
+    rest: Option<(OwnedFd, &'a [u8])>,
+}
+
+enum ChildStdin {
+    Null,
+    Own(OwnedFd),
+}
+
+impl ChildStdin {
+    fn as_fd(&self) -> Result<std::os::fd::BorrowedFd<'_>, Errno> {
+        match self {
+            Self::Own(fd) => Ok(fd.as_fd()),
+            Self::Null => null().map(AsFd::as_fd),
+        }
+    }
+}
+
+/// `/dev/null`, opened once for all processes.
+pub(in crate::process) fn null() -> Result<&'static OwnedFd, Errno> {
+    static NULL: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(fd) = NULL.get() {
+        return Ok(fd);
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let fd = above_stdio(rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty())?)?;
+    Ok(NULL.get_or_init(|| fd))
+}
+
+fn open_stdin(input: &Input) -> Result<Stdin<'_>, (&Path, io::Error)> {
+    match input {
+        Input::Null => Ok(Stdin { of_child: ChildStdin::Null, rest: None }),
+        Input::Bytes(bytes) if bytes.is_empty() => Ok(Stdin { of_child: ChildStdin::Null, rest: None }),
+        Input::Bytes(bytes) => stdin_pipe(bytes).map_err(|cause| (Path::new("a pipe"), cause.into())),
+        Input::Lines => {
+            let pipe = pipe_with(PipeFlags::CLOEXEC).and_then(|(theirs, ours)| {
+                fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+                Ok(Stdin {
+                    of_child: ChildStdin::Own(above_stdio(theirs)?),
+                    rest: Some((above_stdio(ours)?, &[][..])),
+                })
+            });
+            pipe.map_err(|cause| (Path::new("a pipe"), cause.into()))
+        }
+        Input::File(file) => {
+            let fd = open_file(file).map_err(|cause| (file.as_path(), cause))?;
+            Ok(Stdin { of_child: ChildStdin::Own(fd), rest: None })
+        }
+    }
+}
+
+/// A pipe already filled with as much as it takes; what fits into it whole needs no further care.
+fn stdin_pipe(bytes: &[u8]) -> Result<Stdin<'_>, Errno> {
+    let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (theirs, ours) = (above_stdio(theirs)?, above_stdio(ours)?);
+    fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+    let written = rustix::io::write(&ours, bytes)?;
+    let rest = (written < bytes.len()).then(|| (ours, &bytes[written..]));
+    Ok(Stdin { of_child: ChildStdin::Own(theirs), rest })
+}
+
+/// Opens a file without being caught by a FIFO that nobody writes to, or by a terminal.
+fn open_file(file: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(file)?;
+    if let Some(kind) = odd_kind(&opened.metadata()?).filter(|kind| *kind != "a device") {
+        return Err(io::Error::other(format!("it is {kind}, not a file")));
+    }
+    fcntl_setfl(&opened, OFlags::empty())?;
+    Ok(above_stdio(opened.into())?)
+}
+
+/// What something is that is no regular file.
+fn odd_kind(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a directory"),
+        _ if kind.is_fifo() => Some("a FIFO"),
+        _ if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// Says what an error of `posix_spawn` means. The kernel has one `ENOENT` for a missing working directory, a
+/// missing program and a missing interpreter.
+fn diagnose(command: &Command, strings: &Prepared, cause: Errno) -> StartError {
+    let program = command.program.clone();
+    if is_shortage(cause) {
+        return StartError::Resources { program, cause: cause.into() };
+    }
+    if cause == Errno::TOOBIG {
+        return StartError::TooLong { program, bytes: strings.args.size() + strings.env.size() };
+    }
+    if let Err(cause) = enterable(&command.cwd) {
+        return StartError::WorkingDirectory { cwd: command.cwd.clone(), cause };
+    }
+    let metadata = match std::fs::metadata(&program) {
+        Ok(metadata) => metadata,
+        Err(cause) => return StartError::Missing { program, cause },
+    };
+    if let Some(kind) = odd_kind(&metadata) {
+        return StartError::NoFile { program, kind };
+    }
+    match cause {
+        Errno::ACCESS if access(&program, Access::EXEC_OK).is_err() => StartError::NotExecutable { program },
+        Errno::NOEXEC => StartError::Format { program },
+        Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP => match interpreter(&program) {
+            Some(interpreter) => StartError::BadInterpreter { program, interpreter, cause: cause.into() },
+            None if cause == Errno::NOENT => StartError::MissingLoader { program },
+            None => StartError::Other { program, cause: cause.into() },
+        },
+        _ => StartError::Other { program, cause: cause.into() },
+    }
+}
+
+/// Whether a process could change to this directory.
+fn enterable(cwd: &Path) -> io::Result<()> {
+    if !std::fs::metadata(cwd)?.is_dir() {
+        return Err(Errno::NOTDIR.into());
+    }
+    Ok(access(cwd, Access::EXEC_OK)?)
+}
+
+/// What stands behind `#!` in the first line of a script, without its argument. The kernel looks at the first
+/// 256 bytes (`BINPRM_BUF_SIZE`). A carriage return shows as `\r`: it is what makes such a line fail.
+fn interpreter(program: &Path) -> Option<String> {
+    let mut start = Vec::with_capacity(256);
+    File::open(program).ok()?.take(256).read_to_end(&mut start).ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let name = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
+    Some(name.escape_ascii().to_string())
+}

@@ -1,0 +1,218 @@
+//! What outlives the process that started it.
+
+use std::time::Duration;
+
+use super::{Probe, has, timed};
+use crate::model::{End, ExitStatus};
+use crate::process::adopt_orphans;
+
+/// Set in the process that runs the tests which need adoption off.
+const ALONE: &str = "PARTEST_TEST_ALONE";
+
+#[test]
+fn a_background_child_that_holds_stdout_is_a_leak() {
+    let (finished, took) = timed(|| Probe::sh("sleep 41 & echo done").finish_and_check());
+    assert_eq!((finished.status, finished.end), (ExitStatus::Exited(0), End::Own));
+    assert_eq!(finished.leaked, ["sleep 41"]);
+    assert_eq!(finished.stdout.head, b"done\n");
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn what_dies_at_the_first_signal_is_a_leak_all_the_same() {
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..6 {
+                    let finished = Probe::sh("sleep 41 </dev/null >/dev/null 2>&1 &").finish_and_check();
+                    assert_eq!(finished.leaked, ["sleep 41"]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_background_child_that_goes_away_in_time_is_none() {
+    let finished = Probe::sh("(sleep 0.05; echo late) & echo done").finish_and_check();
+    assert!(finished.leaked.is_empty(), "{:?}", finished.leaked);
+    assert_eq!(finished.stdout.head, b"done\nlate\n");
+    let finished = Probe::sh("sleep 0.05 >/dev/null 2>&1 & exit 4").finish_and_check();
+    assert!(finished.leaked.is_empty(), "{:?}", finished.leaked);
+    assert_eq!(finished.status, ExitStatus::Exited(4));
+}
+
+#[test]
+fn daemons_are_found_and_killed() {
+    if !has("/usr/bin/setsid") {
+        return;
+    }
+    for script in [
+        // Holding the output, and holding nothing while ignoring every polite signal.
+        "setsid sh -c 'sleep 42 & exit'; echo done",
+        "setsid sh -c '(trap \"\" TERM HUP INT; exec sleep 42) </dev/null >/dev/null 2>&1 & exit'; echo done",
+        "setsid -f sleep 42 >/dev/null 2>&1; echo done",
+        "setsid -f sh -c 'kill -STOP $$' >/dev/null 2>&1; echo done",
+        "setsid -f setsid -f setsid -f sleep 42 >/dev/null 2>&1; echo done",
+    ] {
+        let (finished, took) = timed(|| Probe::sh(script).finish_and_check());
+        assert_eq!((finished.status, finished.end), (ExitStatus::Exited(0), End::Own), "{script}");
+        assert_eq!(finished.leaked.len(), 1, "{script}: {:?}", finished.leaked);
+        assert_eq!(finished.stdout.head, b"done\n");
+        assert!(took < Duration::from_secs(3), "{took:?}: {script}");
+    }
+}
+
+#[test]
+fn daemons_of_a_hanging_case_die_with_it() {
+    if !has("/usr/bin/setsid") {
+        return;
+    }
+    let script = "setsid -f sh -c 'while :; do sleep 0.1; done' >/dev/null 2>&1; setsid sleep 43 & sleep 44";
+    let finished = Probe::sh(script).timeout(300).finish_and_check();
+    assert_eq!(finished.end, End::TimedOut { on_term: true });
+    assert!(finished.leaked.is_empty(), "{:?}", finished.leaked);
+}
+
+#[test]
+fn what_is_below_an_orphan_dies_even_without_its_environment() {
+    if !has("/usr/bin/setsid") {
+        return;
+    }
+    // The number is this test's own, so that it can be looked for.
+    let number = 400_000 + std::process::id();
+    let script = format!("setsid -f sh -c 'env -i setsid sleep {number} & wait' >/dev/null 2>&1; sleep 0.2");
+    let finished = Probe::sh(&script).finish_and_check();
+    assert!(finished.leaked.iter().any(|line| *line == format!("sleep {number}")), "{:?}", finished.leaked);
+    assert!(!is_running(&format!("sleep\0{number}\0")));
+}
+
+#[test]
+fn a_storm_of_orphans_is_dead_in_time_and_siblings_are_not_touched() {
+    if !has("/usr/bin/setsid") {
+        return;
+    }
+    let storm = "i=0; while [ $i -lt 150 ]; do i=$((i+1)); setsid -f sleep 45 >/dev/null 2>&1; done";
+    std::thread::scope(|scope| {
+        let siblings: Vec<_> = (0..3)
+            .map(|n| {
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let script = format!("sleep 0.02 & wait; (sleep 0.02); exit {n}");
+                        let finished = Probe::sh(&script).finish_and_check();
+                        assert_eq!(finished.status, ExitStatus::Exited(n));
+                        assert!(finished.leaked.is_empty(), "{:?}", finished.leaked);
+                    }
+                })
+            })
+            .collect();
+        let finished = Probe::sh(storm).finish_and_check();
+        assert_eq!(finished.status, ExitStatus::Exited(0));
+        assert_eq!(finished.leaked.len(), 17);
+        assert_eq!(finished.leaked[16], "… and 134 more");
+        for sibling in siblings {
+            sibling.join().expect("siblings are not disturbed");
+        }
+    });
+}
+
+#[test]
+fn a_chain_of_forks_is_caught() {
+    // Each of them forks the next and exits: whoever reads of one finds it gone.
+    let chain = "C='sh -c \"$C\" &'; export C; eval \"$C\"";
+    let finished = Probe::sh(&format!("{chain}; sleep 46")).timeout(300).finish_and_check();
+    assert!(matches!(finished.end, End::TimedOut { .. }));
+    let finished = Probe::sh(&format!("{chain}; exit 8")).finish_and_check();
+    assert_eq!(finished.status, ExitStatus::Exited(8));
+    assert!(!finished.leaked.is_empty());
+}
+
+#[test]
+fn children_of_the_host_are_left_alone() {
+    adopt_orphans().expect("Linux has subreapers");
+    let mut own = std::process::Command::new("/bin/sh").args(["-c", "exit 9"]).spawn().expect("sh");
+    let finished = Probe::sh("sleep 47 & exit 0").finish_and_check();
+    assert_eq!(finished.leaked, ["sleep 47"]);
+    assert_eq!(own.wait().expect("not stolen").code(), Some(9));
+}
+
+#[test]
+fn without_adoption_an_open_pipe_is_a_leak_and_the_group_dies() {
+    let exe = std::env::current_exe().expect("this binary");
+    let output = std::process::Command::new(exe)
+        .args(["--exact", "process::tests::leaks::alone", "--ignored", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "started by the test above, in a process that adopts no orphans"]
+fn alone() {
+    if std::env::var_os(ALONE).is_none() {
+        return;
+    }
+    let probe = Probe::sh("sleep 48 & echo done");
+    let finished = probe.finish();
+    assert_eq!(finished.leaked, ["(a background process held the output open)"]);
+    assert_eq!(finished.stdout.head, b"done\n");
+    wait_until_dead(&probe);
+
+    let probe = Probe::sh("sleep 48 >/dev/null 2>&1 & echo done");
+    let (finished, took) = timed(|| probe.finish());
+    assert!(finished.leaked.is_empty());
+    assert!(took < Duration::from_millis(190), "no wait: {took:?}");
+    wait_until_dead(&probe);
+
+    if has("/usr/bin/setsid") {
+        let probe = Probe::sh("setsid -f sleep 4; echo done");
+        let (finished, took) = timed(|| probe.finish());
+        assert_eq!(finished.leaked, ["(a background process held the output open)"]);
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[test]
+fn exit_statuses_survive_an_ignored_sigchld() {
+    let exe = std::env::current_exe().expect("this binary");
+    let output = std::process::Command::new("env")
+        .arg("--ignore-signal=CHLD")
+        .arg(exe)
+        .args(["--exact", "process::tests::leaks::deaf", "--ignored"])
+        .output()
+        .expect("it starts");
+    if output.status.code() == Some(125) {
+        return; // An env that has no such option: nothing to test with.
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "started by the test above, in a process that ignores SIGCHLD"]
+fn deaf() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).expect("SigIgn");
+    let ignored = u64::from_str_radix(ignored, 16).expect("a mask");
+    assert!(ignored & 1 << 16 != 0, "SIGCHLD is 17");
+    assert_eq!(Probe::sh("exit 7").finish_and_check().status, ExitStatus::Exited(7));
+}
+
+/// Without adoption nobody waits for what a group kill hits.
+fn wait_until_dead(probe: &Probe) {
+    for _ in 0..1000 {
+        if probe.survivors().is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("the group is alive: {:?}", probe.survivors());
+}
+
+fn is_running(command_line: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("proc").flatten();
+    let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| line == command_line.as_bytes())
+}

@@ -1,0 +1,374 @@
+//! Watching one process: a single poll loop over its pidfd, its pipes and the cancellation, with the next
+//! deadline as its timeout.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read, write};
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::model::{Captured, End};
+use crate::process::cancellation::{Cancellation, Urgency};
+use crate::process::capture::Capture;
+use crate::process::census::Census;
+use crate::process::orphans::{LAST_WAIT, Leader, Presence};
+use crate::process::start::Started;
+use crate::process::{Command, Limits, Listener, Output};
+use crate::time::clock;
+
+/// How much is read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What a pipe is made to hold once its process writes a lot: fewer turns between it and us.
+const WIDE: usize = 1 << 20;
+
+/// How much is read from one stream when its process is over: more than a pipe holds, and an end when
+/// somebody else keeps writing.
+const DRAIN: usize = 64;
+
+/// How often something that gives no sign is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+}
+
+/// How the watch over a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::process) enum Exit {
+    /// The process exited by itself.
+    Own,
+    /// It was ended.
+    Ended,
+    /// It is still there after KILL.
+    Unkillable,
+}
+
+/// Whose exit is waited for.
+#[derive(Clone, Copy, Debug)]
+enum Awaited<'a> {
+    Leader,
+    Orphan(&'a OwnedFd),
+    Nothing,
+}
+
+/// What has been done to end the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// TERM was sent; KILL follows then, if ever.
+    Terminating(Option<Instant>),
+    /// KILL was sent; it is given up on then.
+    Killed(Instant),
+}
+
+/// A running process and what it has written.
+#[derive(Debug)]
+pub(in crate::process) struct Watch<'a> {
+    leader: Leader,
+    pidfd: OwnedFd,
+    streams: [Stream<'a>; 2],
+    stdin: Option<(OwnedFd, &'a [u8])>,
+    limits: &'a Limits,
+    cancellation: &'a Cancellation,
+    urgency: Urgency,
+    phase: Phase,
+    end: End,
+    census: Option<Census>,
+}
+
+impl<'a> Watch<'a> {
+    pub(in crate::process) fn new(
+        started: Started<'a>,
+        command: &Command,
+        limits: &'a Limits,
+        cancellation: &'a Cancellation,
+        listener: Option<&'a dyn Listener>,
+    ) -> Self {
+        let stream = |fd, number| {
+            let spill = command.spill.as_ref().map(|spill| spill.stream(number));
+            let capture = Capture::new(limits.capture, spill);
+            let listener = listener.map(|listener| (listener, Output::BOTH[number]));
+            Stream { fd: Some(fd), capture, wide: false, listener }
+        };
+        Self {
+            leader: started.leader,
+            pidfd: started.pidfd,
+            streams: [stream(started.stdout, 0), stream(started.stderr, 1)],
+            stdin: started.stdin,
+            limits,
+            cancellation,
+            urgency: Urgency::None,
+            phase: Phase::Running,
+            end: End::Own,
+            census: command.limits.processes.map(|most| Census::new(most, clock::now())),
+        }
+    }
+
+    /// Reads and writes until the process has exited, and ends it when it is time for that.
+    pub(in crate::process) fn until_exit(&mut self) -> Exit {
+        loop {
+            let now = clock::now();
+            if !self.escalate(now) {
+                return Exit::Unkillable;
+            }
+            let wake = earliest(self.next_step(now), self.census.as_ref().map(Census::next));
+            if self.turn(wake, Awaited::Leader) && self.has_exited() {
+                return self.note_exit();
+            }
+        }
+    }
+
+    /// Waits until `end` for a stream to close or for an orphan to exit. Says no when the time is over or the
+    /// run is being stopped.
+    pub(in crate::process) fn until_quieter(&mut self, end: Instant, orphan: &Presence) -> bool {
+        self.stdin = None;
+        let open = self.open_streams();
+        loop {
+            if clock::now() >= end || self.cancellation.urgency() > self.urgency {
+                return false;
+            }
+            let changed = match orphan {
+                Presence::Alive(orphan) => self.turn(Some(end), Awaited::Orphan(orphan)),
+                // It gives no sign: look again soon.
+                Presence::Unsure => {
+                    self.turn(Some(end.min(clock::now() + GLANCE)), Awaited::Nothing);
+                    true
+                }
+                Presence::None => self.turn(Some(end), Awaited::Nothing),
+            };
+            if changed || self.open_streams() < open {
+                return true;
+            }
+        }
+    }
+
+    /// Reads what is there without waiting.
+    pub(in crate::process) fn drain(&mut self) {
+        for stream in &mut self.streams {
+            for _ in 0..DRAIN {
+                if stream.pull() == Pulled::Nothing {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether both streams are closed.
+    pub(in crate::process) fn is_silent(&self) -> bool {
+        self.open_streams() == 0
+    }
+
+    /// Kills the process group. The leader is not reaped yet, so the id can be no other's.
+    pub(in crate::process) fn kill_group(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// The leader, still to be reaped, why it ended, and what it wrote.
+    pub(in crate::process) fn finish(self) -> (Leader, End, Captured, Captured) {
+        let [stdout, stderr] = self.streams.map(|stream| stream.capture.finish());
+        (self.leader, self.end, stdout, stderr)
+    }
+
+    /// Takes the next step towards the end if it is due. Says no when there is none left.
+    fn escalate(&mut self, now: Instant) -> bool {
+        self.urgency = self.cancellation.urgency();
+        let first = match self.phase {
+            Phase::Running if self.urgency > Urgency::None => Some(End::Interrupted),
+            Phase::Running if self.limits.deadline.has_passed() => Some(End::TimedOut { on_term: false }),
+            _ => None,
+        };
+        self.count(now);
+        // What is over by itself is not late because this process was slow to look, or was stopped meanwhile.
+        if let Some(end) = first.filter(|_| !self.has_exited()) {
+            self.end = end;
+            self.signal(Signal::TERM);
+            // A stopped process sees TERM only once it goes on.
+            self.signal(Signal::CONT);
+            self.phase = Phase::Terminating(now.checked_add(self.limits.grace));
+        }
+        match self.phase {
+            Phase::Terminating(kill)
+                if self.urgency == Urgency::Kill || kill.is_some_and(|kill| now >= kill) =>
+            {
+                self.signal(Signal::KILL);
+                self.phase = Phase::Killed(now + LAST_WAIT);
+            }
+            Phase::Killed(last) if now >= last => return false,
+            _ => {}
+        }
+        true
+    }
+
+    /// Kills at once where there are too many processes: with a grace period there would be more.
+    fn count(&mut self, now: Instant) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let leader = self.leader.pid().as_raw_nonzero().get();
+        if let Some(end) = self.census.as_mut().and_then(|census| census.take(now, leader)) {
+            self.end = end;
+            self.signal(Signal::KILL);
+            self.phase = Phase::Killed(now + LAST_WAIT);
+        }
+    }
+
+    /// When the next step towards the end is due.
+    fn next_step(&self, now: Instant) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => self.limits.deadline.remaining().and_then(|left| now.checked_add(left)),
+            Phase::Terminating(kill) => kill,
+            Phase::Killed(last) => Some(last),
+        }
+    }
+
+    fn note_exit(&mut self) -> Exit {
+        if let (End::TimedOut { on_term }, Phase::Terminating(_)) = (&mut self.end, self.phase) {
+            *on_term = true;
+        }
+        if self.phase == Phase::Running { Exit::Own } else { Exit::Ended }
+    }
+
+    /// Waits until `wake` for something to happen, and moves bytes. Says whether what is awaited has exited.
+    fn turn(&mut self, wake: Option<Instant>, awaited: Awaited<'_>) -> bool {
+        let timeout = wake.map(|wake| timespec(wake.saturating_duration_since(clock::now())));
+        let mut fds = Vec::with_capacity(5);
+        match awaited {
+            Awaited::Leader => fds.push(PollFd::new(&self.pidfd, PollFlags::IN)),
+            Awaited::Orphan(orphan) => fds.push(PollFd::new(orphan, PollFlags::IN)),
+            Awaited::Nothing => {}
+        }
+        let processes = fds.len();
+        if let Some(cancelled) = self.cancellation.beyond(self.urgency) {
+            fds.push(PollFd::from_borrowed_fd(cancelled, PollFlags::IN));
+        }
+        let first_pipe = fds.len();
+        for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()) {
+            fds.push(PollFd::new(fd, PollFlags::IN));
+        }
+        if let Some((fd, _)) = &self.stdin {
+            fds.push(PollFd::new(fd, PollFlags::OUT));
+        }
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            return false; // Interrupted by a signal of the host: another turn follows.
+        }
+        let ready: u8 =
+            fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
+        let exited = fds[..processes].iter().any(|fd| !fd.revents().is_empty());
+        drop(fds);
+        self.transfer(ready);
+        exited
+    }
+
+    /// Moves bytes through the pipes whose bit is set, lowest first: open streams, then standard input.
+    fn transfer(&mut self, mut ready: u8) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.fd.is_some()) {
+            // Much is read at once, but not for ever: a deadline may be near.
+            let mut turns = if ready & 1 == 1 { DRAIN } else { 0 };
+            while turns > 0 && stream.pull() == Pulled::Full {
+                turns -= 1;
+            }
+            ready >>= 1;
+        }
+        if ready & 1 == 1
+            && let Some((fd, rest)) = &mut self.stdin
+        {
+            match write(fd, rest) {
+                Ok(written) => *rest = &rest[written..],
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // Nobody reads any more, which is no fault.
+                Err(_) => *rest = &[],
+            }
+            if rest.is_empty() {
+                self.stdin = None;
+            }
+        }
+    }
+
+    /// Whether the process has exited; it stays a zombie.
+    fn has_exited(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        // An error means that the host lets the kernel reap its children: gone as well.
+        !matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(None) | Err(Errno::INTR))
+    }
+
+    fn open_streams(&self) -> usize {
+        self.streams.iter().filter(|stream| stream.fd.is_some()).count()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Fails only when the group is gone, which is what is wanted.
+        let _ = kill_process_group(self.leader.pid(), signal);
+    }
+}
+
+/// One of the output pipes.
+#[derive(Debug)]
+struct Stream<'a> {
+    /// `None` once every writer has closed it.
+    fd: Option<OwnedFd>,
+    capture: Capture,
+    /// Whether the pipe has been made wider.
+    wide: bool,
+    /// Who hears it while it comes, and under which name.
+    listener: Option<(&'a dyn Listener, Output)>,
+}
+
+impl Stream<'_> {
+    /// Reads once.
+    fn pull(&mut self) -> Pulled {
+        let Self { fd, capture, wide, listener } = self;
+        let Some(open) = &*fd else { return Pulled::Nothing };
+        match BUFFER.with_borrow_mut(|buffer| {
+            read(open, &mut **buffer).inspect(|length| {
+                capture.push(&buffer[..*length]);
+                listener.inspect(|(listener, output)| listener.hear(*output, &buffer[..*length]));
+            })
+        }) {
+            Ok(0) => {
+                *fd = None;
+                Pulled::Nothing
+            }
+            Ok(CHUNK) => {
+                if !*wide {
+                    *wide = true;
+                    // Users have a quota for this; without it the pipe stays as it was.
+                    let _ = fcntl_setpipe_size(open, WIDE);
+                }
+                Pulled::Full
+            }
+            Ok(_) | Err(Errno::INTR) => Pulled::Part,
+            Err(_) => Pulled::Nothing,
+        }
+    }
+}
+
+/// What reading once came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pulled {
+    /// As much as fits: there is probably more.
+    Full,
+    /// Something, and probably nothing more for now.
+    Part,
+    /// Nothing is there, or nothing will come any more.
+    Nothing,
+}
+
+/// The earlier of two points in time that may never come.
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// A duration as `ppoll` takes it; what is too long for it counts as for ever.
+pub(in crate::process) fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}

@@ -1,0 +1,247 @@
+//! Groups the cases into suites and renders the whole, one suite at a time.
+
+use std::time::{Duration, SystemTime};
+
+use junit_report::{OffsetDateTime, Report, TestResult, TestSuite};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use crate::report::junit::JunitOptions;
+use crate::report::junit::annotate::{Annotation, Suite};
+use crate::report::junit::case::{Record, milliseconds};
+use crate::text::xml;
+
+/// How many cases are rendered at once.
+const PART: usize = 1000;
+
+/// What the root element says.
+pub(crate) struct Run<'a> {
+    pub(crate) options: &'a JunitOptions,
+    pub(crate) started_at: SystemTime,
+    pub(crate) duration: Duration,
+    /// What kept processes from escaping.
+    pub(crate) safeguards: &'a str,
+}
+
+/// The document, read once more by a parser. Should that fail, the outputs of cases are left out: a report
+/// without them is better than none.
+///
+/// # Errors
+/// Why even that one is not well-formed.
+pub(crate) fn render(run: &Run<'_>, records: &mut [Record]) -> Result<Vec<u8>, String> {
+    records.sort_by(|a, b| {
+        let key = |record: &Record| (record.info.position.line, record.info.position.column);
+        (&a.info.suite, key(a), &a.info.name).cmp(&(&b.info.suite, key(b), &b.info.name))
+    });
+    first_well_formed([&|| render_once(run, records), &|| {
+        render_once(run, &records.iter().map(Record::without_outputs).collect::<Vec<_>>())
+    }])
+}
+
+type Attempt<'a> = &'a dyn Fn() -> Result<Vec<u8>, String>;
+
+/// The first of the documents that a parser reads.
+pub(crate) fn first_well_formed<const N: usize>(attempts: [Attempt<'_>; N]) -> Result<Vec<u8>, String> {
+    let mut reason = "it was not rendered".to_owned();
+    for attempt in attempts {
+        match attempt().and_then(|document| check_well_formed(&document).map(|()| document)) {
+            Ok(document) => return Ok(document),
+            Err(error) => reason = error,
+        }
+    }
+    Err(reason)
+}
+
+fn render_once(run: &Run<'_>, records: &[Record]) -> Result<Vec<u8>, String> {
+    let mut writer = Writer::new(Vec::with_capacity(512 * records.len() + 1024));
+    let mut root = BytesStart::new("testsuites");
+    root.push_attribute(("name", &*xml::one_line(&run.options.name)));
+    root.push_attribute(("tests", &*records.len().to_string()));
+    root.push_attribute(("failures", &*count(records, is_failure).to_string()));
+    root.push_attribute(("errors", &*count(records, is_error).to_string()));
+    root.push_attribute(("skipped", &*count(records, is_skipped).to_string()));
+    root.push_attribute(("time", &*seconds(run.duration)));
+    root.push_attribute(("timestamp", &*timestamp(run.started_at)));
+
+    let words = |error: std::io::Error| error.to_string();
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None))).map_err(words)?;
+    writer.get_mut().push(b'\n');
+    writer.write_event(Event::Start(root)).map_err(words)?;
+    let hostname = xml::one_line(&run.options.hostname.clone().unwrap_or_else(hostname)).into_owned();
+    for (id, suite) in records.chunk_by(|a, b| a.info.suite == b.info.suite).enumerate() {
+        writer.get_mut().push(b'\n');
+        let (started_at, wall) = wall_time(suite);
+        let mut annotation = Annotation::new(Suite {
+            id,
+            errors: count(suite, is_error),
+            failures: count(suite, is_failure),
+            skipped: count(suite, is_skipped),
+            time: seconds(wall),
+            timestamp: timestamp(started_at.unwrap_or(run.started_at)),
+            safeguards: run.safeguards,
+            cases: suite,
+        });
+        // The crate keeps a suite whole three times over, of which one may have a million cases.
+        for part in suite.chunks(PART) {
+            annotation.copy(&render_part(part, &hostname, run.started_at)?, &mut writer)?;
+        }
+        annotation.end(&mut writer)?;
+    }
+    writer.get_mut().push(b'\n');
+    writer.write_event(Event::End(BytesEnd::new("testsuites"))).map_err(words)?;
+    writer.get_mut().push(b'\n');
+    Ok(writer.into_inner())
+}
+
+fn count(records: &[Record], is: fn(&TestResult) -> bool) -> usize {
+    records.iter().filter(|record| is(record.result())).count()
+}
+
+fn is_failure(result: &TestResult) -> bool {
+    matches!(result, TestResult::Failure { .. })
+}
+
+fn is_error(result: &TestResult) -> bool {
+    matches!(result, TestResult::Error { .. })
+}
+
+fn is_skipped(result: &TestResult) -> bool {
+    matches!(result, TestResult::Skipped | TestResult::SkippedWithCause { .. })
+}
+
+/// Some cases of one suite in a document of their own, as the crate writes it.
+fn render_part(records: &[Record], hostname: &str, run_started_at: SystemTime) -> Result<Vec<u8>, String> {
+    let mut suite = TestSuite::new(&xml::one_line(&records[0].info.suite));
+    // Jenkins puts it before the name, with a dot between them.
+    suite.package = String::new();
+    suite.hostname = hostname.to_owned();
+    suite.timestamp = date(run_started_at);
+    suite.testcases = records.iter().map(Record::case).collect();
+    let mut report = Report::new();
+    report.add_testsuite(suite);
+    let mut rendered = Vec::new();
+    report.write_xml(&mut rendered).map_err(|error| error.to_string())?;
+    Ok(rendered)
+}
+
+/// When the first case began, and the time from then until the last ended; cases run beside each other.
+fn wall_time(records: &[Record]) -> (Option<SystemTime>, Duration) {
+    let first = records.iter().filter_map(|record| record.started_at).min();
+    let last = records.iter().filter_map(|record| record.ended_at).max();
+    let wall = match (first, last) {
+        (Some(first), Some(last)) => last.duration_since(first).unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    (first, wall)
+}
+
+/// Seconds with three decimals: as text, since binary fractions are not always the shortest.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let milliseconds = milliseconds(duration).whole_milliseconds();
+    format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
+}
+
+/// The time in UTC to the second, by RFC 3339.
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    let date = date(time);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        date.hour(),
+        date.minute(),
+        date.second()
+    )
+}
+
+fn date(time: SystemTime) -> OffsetDateTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs())
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// The machine's name, as Linux tells it, or else `localhost`.
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// Whether a strict parser reads the document. quick-xml accepts every character, so they are looked at here.
+fn check_well_formed(document: &[u8]) -> Result<(), String> {
+    let text = str::from_utf8(document).map_err(|error| error.to_string())?;
+    if let Some(c) = text.chars().find(|c| !xml::is_allowed(*c)) {
+        return Err(format!("it holds the character U+{:04X}", c as u32));
+    }
+    let mut reader = Reader::from_str(text);
+    let mut depth = 0_usize;
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            Event::Start(element) => {
+                depth += 1;
+                check_attributes(&element)?;
+            }
+            Event::Empty(element) => check_attributes(&element)?,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            Event::Text(text) if text.windows(3).any(|three| three == b"]]>") => {
+                return Err("it holds the end of a section without its beginning".to_owned());
+            }
+            Event::Text(text) if depth == 0 && !text.trim_ascii().is_empty() => {
+                return Err("it holds text outside of its root".to_owned());
+            }
+            Event::Eof if depth == 0 => return Ok(()),
+            Event::Eof => return Err("an element is not closed".to_owned()),
+            _ => {}
+        }
+    }
+}
+
+fn check_attributes(element: &BytesStart<'_>) -> Result<(), String> {
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(|error| error.to_string())?;
+        if attribute.value.contains(&b'<') {
+            return Err("an attribute holds markup".to_owned());
+        }
+        let value = String::from_utf8_lossy(&attribute.value);
+        quick_xml::escape::unescape(&value).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_well_formed, first_well_formed};
+
+    #[test]
+    fn what_parsers_refuse_is_refused() {
+        assert_eq!(check_well_formed(b"<a b=\"1\"><c/><![CDATA[<x>]]>&amp;</a>\n"), Ok(()));
+        let bad: [&[u8]; 9] = [
+            b"<a>\x1b</a>",
+            b"<a>\xff</a>",
+            b"<a>]]></a>",
+            b"<a><![CDATA[]]>]]></a>",
+            b"<a>",
+            b"<a></b>",
+            b"<a b=\"1\" b=\"2\"/>",
+            b"<a b=\"&x;\"/>",
+            b"<a/>text",
+        ];
+        for document in bad {
+            assert!(check_well_formed(document).is_err(), "{}", String::from_utf8_lossy(document));
+        }
+    }
+
+    #[test]
+    fn a_bad_document_is_followed_by_the_next() {
+        let bad = || Ok(b"<a>\x1b</a>".to_vec());
+        let good = || Ok(b"<a/>".to_vec());
+        assert_eq!(first_well_formed([&bad, &good]), Ok(b"<a/>".to_vec()));
+        assert_eq!(first_well_formed([&bad, &bad]), Err("it holds the character U+001B".to_owned()));
+    }
+}

@@ -1,0 +1,219 @@
+//! From the attempts at a case to its result: retries, expected failures, panics.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::golden::Updater;
+use crate::model::{
+    Attempt, CaseResult, Failure, FailureKind, GoldenChange, KeptFiles, Outcome, Skip, Standing, TestCase,
+    UpdatedGolden,
+};
+use crate::runner::hands::Role;
+use crate::runner::policy::RetryBudget;
+use crate::runner::{Executor, FlakyVerdict, Given, Policy, Tried, panics};
+use crate::text::Variables;
+
+/// With what a case is tried.
+pub(super) struct Trying<'a> {
+    pub(super) executor: &'a dyn Executor,
+    pub(super) given: Given<'a>,
+    pub(super) goldens: Option<&'a Updater>,
+    pub(super) policy: &'a Policy,
+    pub(super) budget: &'a RetryBudget,
+    pub(super) role: Role,
+}
+
+/// What has come of a case so far.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    attempts: Vec<Attempt>,
+    /// Golden files that differed in the last attempt.
+    changes: Vec<GoldenChange>,
+}
+
+impl Tries {
+    /// The number of the attempt that comes next, from 1.
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+/// What has come of trying a case.
+pub(super) enum Came {
+    /// It has its result; and what its last attempt has captured.
+    Over(Box<CaseResult>, Variables),
+    /// It is to be tried again after this time.
+    Pause(Tries, Duration),
+}
+
+/// Why there was no further attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// None was needed, or allowed by the case.
+    Settled,
+    /// The run has no retries left.
+    Denied,
+    /// The run is to stop.
+    Interrupted,
+}
+
+/// Tries a case until it passes, its retries are used up, or it has to wait for the next one; `retrying` hears the number of
+/// each further attempt.
+pub(super) fn run(case: &TestCase, trying: &Trying<'_>, mut tries: Tries, retrying: impl Fn(u32)) -> Came {
+    let most = most_retries(case, trying.policy);
+    let (ended, values) = loop {
+        let number = tries.next();
+        let Tried { attempt, goldens, captured } = guarded(case, trying, number);
+        let has_failed = is_failure(&attempt.outcome);
+        tries.attempts.push(attempt);
+        tries.changes = goldens;
+        if !has_failed || number > most {
+            break (Ended::Settled, captured);
+        }
+        if !trying.budget.take() {
+            break (Ended::Denied, captured);
+        }
+        let wait = case.retries.wait(number, chance());
+        if !wait.is_zero() && trying.role == Role::Case {
+            return Came::Pause(tries, wait);
+        }
+        // A teardown may be all that is left of its run, which has no schedule any more.
+        if trying.given.cancellation.wait(wait) {
+            break (Ended::Interrupted, captured);
+        }
+        retrying(tries.next());
+    };
+    let Tries { mut attempts, changes } = tries;
+    let last = attempts.last_mut();
+    let updated = last.map(|last| settle(case, last, changes, trying.goldens)).unwrap_or_default();
+    let mut result = CaseResult { updated, ..conclude(case, attempts, trying.policy.flaky) };
+    match ended {
+        Ended::Settled => {}
+        Ended::Denied => result.has_denied_retries = true,
+        // It might have passed yet.
+        Ended::Interrupted => result.outcome = Outcome::Skipped(Skip::Interrupted),
+    }
+    Came::Over(Box::new(result), values)
+}
+
+/// The result of a case that would have been tried again, had the run not been stopped.
+pub(super) fn interrupted(case: &TestCase, tries: Tries) -> CaseResult {
+    let Tries { mut attempts, changes } = tries;
+    if let Some(last) = attempts.last_mut() {
+        settle(case, last, changes, None);
+    }
+    let result = conclude(case, attempts, FlakyVerdict::Pass);
+    CaseResult { outcome: Outcome::Skipped(Skip::Interrupted), ..result }
+}
+
+fn is_failure(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored)
+}
+
+/// How many attempts there may be beyond the first.
+fn most_retries(case: &TestCase, policy: &Policy) -> u32 {
+    // A case that is known to fail gains nothing from another try.
+    if case.expected_failure.is_some() { 0 } else { policy.retries.unwrap_or(case.retries.count) }
+}
+
+/// A random number from 0 to 1.
+fn chance() -> f64 {
+    let random = RandomState::new().hash_one(());
+    random as f64 / u64::MAX as f64
+}
+
+/// Makes the changes to golden files that the last attempt asks for; those that cannot be made are failures.
+fn settle(
+    case: &TestCase,
+    last: &mut Attempt,
+    changes: Vec<GoldenChange>,
+    goldens: Option<&Updater>,
+) -> Vec<UpdatedGolden> {
+    let mut updated = Vec::new();
+    for mut change in changes {
+        // What a case that is known to fail prints must not become what is expected of it, nor what one printed
+        // that did not come to its end.
+        let is_of_use =
+            matches!(last.outcome, Outcome::Passed | Outcome::Failed) && case.expected_failure.is_none();
+        let applied = match goldens.filter(|_| is_of_use) {
+            None => Err(None),
+            Some(updater) => updater.apply(&change).map_err(|error| Some(error.to_string())),
+        };
+        match applied {
+            Ok(done) => updated.push(done),
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    change.failure.message.push_str(&format!("; {reason}"));
+                }
+                last.failures.push(change.failure);
+                if last.outcome == Outcome::Passed {
+                    last.outcome = Outcome::Failed;
+                }
+            }
+        }
+    }
+    updated
+}
+
+/// One attempt, with a panic turned into its result.
+fn guarded(case: &TestCase, trying: &Trying<'_>, number: u32) -> Tried {
+    let started_at = SystemTime::now();
+    let attempt = catch_unwind(AssertUnwindSafe(|| trying.executor.attempt(case, number, &trying.given)));
+    attempt.unwrap_or_else(|payload| {
+        let attempt = Attempt {
+            number,
+            started_at,
+            duration: Duration::ZERO,
+            outcome: Outcome::Errored,
+            failures: vec![failure(case, FailureKind::Internal, panics::describe(&*payload))],
+            steps: Vec::new(),
+            leaked: Vec::new(),
+            services: Vec::new(),
+            logs: Vec::new(),
+            kept: KeptFiles::default(),
+        };
+        Tried { attempt, goldens: Vec::new(), captured: Variables::new() }
+    })
+}
+
+fn conclude(case: &TestCase, attempts: Vec<Attempt>, flaky: FlakyVerdict) -> CaseResult {
+    let last = attempts.last().map_or(Outcome::Errored, |attempt| attempt.outcome.clone());
+    let mut result = CaseResult {
+        info: Arc::clone(&case.info),
+        outcome: last,
+        attempts,
+        failures: Vec::new(),
+        expected_failure: None,
+        quarantine: None,
+        has_denied_retries: false,
+        updated: Vec::new(),
+    };
+    if flaky == FlakyVerdict::Fail && result.standing() == Standing::Flaky {
+        let count = result.attempts.len();
+        let message = format!("passed at attempt {count} only, and flaky cases fail this run");
+        result.outcome = Outcome::Failed;
+        result.failures.push(failure(case, FailureKind::Flaky, message));
+    }
+    if let Some(expected) = &case.expected_failure {
+        match result.outcome {
+            Outcome::Failed | Outcome::TimedOut => {
+                result.outcome = Outcome::Passed;
+                result.expected_failure = Some(expected.reason.clone());
+            }
+            Outcome::Passed if expected.strict => {
+                let message = format!("passed, but was expected to fail: {}", expected.reason);
+                result.outcome = Outcome::Failed;
+                result.failures.push(failure(case, FailureKind::UnexpectedPass, message));
+            }
+            _ => {}
+        }
+    }
+    result
+}
+
+fn failure(case: &TestCase, kind: FailureKind, message: String) -> Failure {
+    Failure::new(kind, case.info.position.clone(), message)
+}

@@ -1,0 +1,384 @@
+use std::borrow::Cow;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
+
+use super::{CleanEnvironment, InputFault, RunDirectory, Surroundings, Workspace, WriteError};
+use crate::model::{Input, Position};
+
+mod removal;
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("tmp")
+}
+
+/// A directory where thousands of directories are made quickly, if the machine has such a place.
+fn quick_temporary() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| temporary())
+}
+
+fn write(path: PathBuf, text: &str) -> PathBuf {
+    fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+    fs::write(&path, text).expect("write");
+    path
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+}
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().expect("it exists").mode() & 0o7777
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(path)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+// Run directories and workspaces
+
+#[test]
+fn a_run_directory_is_private_and_goes_away() {
+    let parent = temporary();
+    let run = RunDirectory::create_in(parent.path()).expect("created");
+    let path = run.path().to_owned();
+    assert!(path.file_name().is_some_and(|name| name.len() >= "partest-".len() + 6));
+    assert_eq!((mode(&path), mode(&path.join("lock"))), (0o700, 0o600));
+    let workspace = Workspace::create(&run).expect("created");
+    let all = workspace.work().ancestors().nth(2).expect("the folder of all workspaces").to_owned();
+    assert_eq!((names(&all).len(), all.parent()), (1, Some(path.as_path())));
+    write(workspace.work().join("a/b"), "text");
+    workspace.remove().expect("removed");
+    assert_eq!(names(&all), Vec::<String>::new());
+    drop(Workspace::create(&run).expect("created"));
+    assert_eq!(names(&all), Vec::<String>::new());
+    assert_eq!(names(&path).len(), 3);
+    run.remove().expect("removed");
+    drop(RunDirectory::create_in(parent.path()).expect("created"));
+    assert_eq!(names(parent.path()), Vec::<String>::new());
+}
+
+#[test]
+fn workspaces_are_private_and_a_removed_one_is_not_made_again() {
+    let parent = temporary();
+    let run = RunDirectory::create_in(parent.path()).expect("created");
+    let first = Workspace::create(&run).expect("created");
+    for path in [first.work(), first.home(), first.tmp(), first.work().parent().expect("a root")] {
+        assert_eq!(mode(path), 0o700);
+        assert!(path.starts_with(run.path()));
+    }
+    let gone = first.work().to_owned();
+    first.remove().expect("removed");
+    assert_ne!(Workspace::create(&run).expect("created").work(), gone);
+}
+
+#[test]
+fn a_workspace_is_used_again_only_as_it_was_made() {
+    let parent = temporary();
+    let run = RunDirectory::create_in(parent.path()).expect("created");
+    let after = |change: &dyn Fn(&Workspace)| {
+        let workspace = Workspace::create(&run).expect("created");
+        let work = workspace.work().to_owned();
+        change(&workspace);
+        workspace.give_back().expect("given back");
+        let next = Workspace::create(&run).expect("created");
+        let again = next.work() == work;
+        assert_eq!(names(next.work()), Vec::<String>::new());
+        next.remove().expect("removed");
+        again
+    };
+    assert!(after(&|_| {}));
+    assert!(after(&|workspace| {
+        write(workspace.work().join("file"), "");
+        fs::remove_file(workspace.work().join("file")).expect("removed");
+    }));
+    assert!(!after(&|workspace| drop(write(workspace.work().join("file"), ""))));
+    assert!(!after(&|workspace| drop(write(workspace.home().join(".hidden"), ""))));
+    assert!(!after(&|workspace| drop(write(workspace.tmp().parent().expect("a root").join("beside"), ""))));
+    assert!(!after(&|workspace| chmod(workspace.tmp(), 0o755)));
+    assert!(!after(&|workspace| fs::remove_dir(workspace.work()).expect("removed")));
+    assert!(!after(&|workspace| {
+        fs::remove_dir(workspace.home()).expect("removed");
+        symlink("/", workspace.home()).expect("link");
+    }));
+}
+
+#[test]
+fn only_directories_whose_lock_is_free_are_cleaned_up() {
+    let parent = temporary();
+    let alive = RunDirectory::create_in(parent.path()).expect("created");
+    let abandoned = parent.path().join("partest-killed");
+    write(abandoned.join("0/work/file"), "");
+    write(abandoned.join("lock"), "");
+    chmod(&abandoned, 0o700);
+    let unborn = parent.path().join(format!("partest-new-{}-old", std::process::id()));
+    fs::create_dir(&unborn).expect("mkdir");
+    chmod(&unborn, 0o700);
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    fs::File::open(&unborn).and_then(|folder| folder.set_modified(long_ago)).expect("aged");
+    let young = parent.path().join(format!("partest-new-{}-young", std::process::id()));
+    fs::create_dir(&young).expect("mkdir");
+    chmod(&young, 0o700);
+    // No process has this number.
+    let orphan = parent.path().join("partest-new-4194305-orphan");
+    fs::create_dir(&orphan).expect("mkdir");
+    chmod(&orphan, 0o700);
+    let half_removed = parent.path().join("partest-halfremoved0");
+    fs::create_dir(&half_removed).expect("mkdir");
+    chmod(&half_removed, 0o700);
+    // None of these is one of ours.
+    let open = parent.path().join("partest-open");
+    fs::create_dir(&open).expect("mkdir");
+    chmod(&open, 0o755);
+    let target = temporary();
+    symlink(target.path(), parent.path().join("partest-link")).expect("link");
+    write(parent.path().join("partest-file"), "");
+
+    let another = RunDirectory::create_in(parent.path()).expect("created");
+    assert!(!abandoned.exists() && !unborn.exists() && !orphan.exists() && !half_removed.exists());
+    assert!(alive.path().exists() && another.path().exists() && open.exists() && target.path().exists());
+    assert!(young.exists(), "its run may be about to lock it");
+    assert_eq!(names(parent.path()).len(), 6);
+}
+
+#[test]
+fn runs_that_start_together_do_not_remove_each_other() {
+    let parent = temporary();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    let run = RunDirectory::create_in(parent.path()).expect("created");
+                    let workspace = Workspace::create(&run).expect("it stands");
+                    workspace.write_files([(Path::new("x"), Cow::Borrowed("y"))]).expect("written");
+                    drop(workspace);
+                    run.remove().expect("removed");
+                }
+            });
+        }
+    });
+    assert_eq!(names(parent.path()), Vec::<String>::new());
+}
+
+// Files
+
+struct Case {
+    folder: TempDir,
+    _parent: TempDir,
+    workspace: Workspace,
+    _run: RunDirectory,
+}
+
+impl Case {
+    fn new() -> Self {
+        let parent = temporary();
+        let run = RunDirectory::create_in(parent.path()).expect("created");
+        let workspace = Workspace::create(&run).expect("created");
+        Self { folder: temporary(), _parent: parent, workspace, _run: run }
+    }
+
+    /// A file beside the descriptor, which stands in the sub-folder `suite`.
+    fn file(&self, path: &str, text: &str) -> PathBuf {
+        write(self.folder.path().join(path), text)
+    }
+
+    fn place(&self, patterns: &[&str]) -> Result<(), InputFault> {
+        let position = Position { file: "a.test.json".into(), line: 2, column: 3 };
+        let inputs: Vec<Input> = patterns
+            .iter()
+            .map(|pattern| Input { pattern: (*pattern).to_owned(), position: position.clone() })
+            .collect();
+        let suite = self.folder.path().join("suite");
+        fs::create_dir_all(&suite).expect("mkdir");
+        self.workspace.place_inputs(&suite, &inputs).map_err(|error| {
+            assert!(
+                error.to_string().starts_with("input \"") && error.position.to_string() == "a.test.json:2:3",
+                "{error}"
+            );
+            error.fault
+        })
+    }
+
+    /// Everything in the working directory, directories with a slash.
+    fn content(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut open = vec![self.workspace.work().to_owned()];
+        while let Some(directory) = open.pop() {
+            for name in names(&directory) {
+                let path = directory.join(name);
+                let short = path.strip_prefix(self.workspace.work()).expect("below").display().to_string();
+                assert!(!path.is_symlink());
+                if path.is_dir() {
+                    found.push(short + "/");
+                    open.push(path);
+                } else {
+                    found.push(short);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn inputs_keep_their_path_and_mode() {
+    let case = Case::new();
+    chmod(&case.file("suite/greet", "#!/bin/sh\n"), 0o755);
+    chmod(&case.file("suite/data/a.txt", "a"), 0o440);
+    for path in ["suite/data/b.txt", "suite/data/b.bin", "suite/data/.c.txt", "suite/data/sub/d.txt"] {
+        case.file(path, path);
+    }
+    case.file("shared/deep/e", "e");
+    case.place(&["./greet", "data/*.txt", "greet", "../shared/deep"]).expect("placed");
+    assert_eq!(
+        case.content(),
+        ["data/", "data/a.txt", "data/b.txt", "greet", "shared/", "shared/deep/", "shared/deep/e"]
+    );
+    let work = case.workspace.work();
+    assert_eq!((mode(&work.join("greet")), mode(&work.join("data/a.txt"))), (0o755, 0o440));
+    assert_eq!(fs::read_to_string(work.join("data/b.txt")).expect("read"), "suite/data/b.txt");
+}
+
+#[test]
+fn globs_go_as_deep_as_they_say() {
+    let case = Case::new();
+    for path in ["suite/a.txt", "suite/x/b.txt", "suite/x/y/c.txt", "suite/.hidden/d.txt"] {
+        case.file(path, "");
+    }
+    case.place(&["**/*.txt"]).expect("placed");
+    assert_eq!(case.content(), ["a.txt", "x/", "x/b.txt", "x/y/", "x/y/c.txt"]);
+    let case = Case::new();
+    case.file("suite/x/{1}", "");
+    case.file("suite/x/.rc", "");
+    case.place(&["x/.*", "x/\\{1\\}"]).expect("placed");
+    assert_eq!(case.content(), ["x/", "x/.rc", "x/{1}"]);
+}
+
+#[test]
+fn directories_are_copied_whole() {
+    let case = Case::new();
+    for path in ["suite/d/a", "suite/d/.b", "suite/d/sub/c"] {
+        case.file(path, "");
+    }
+    fs::create_dir(case.folder.path().join("suite/d/empty")).expect("mkdir");
+    case.place(&["d"]).expect("placed");
+    assert_eq!(case.content(), ["d/", "d/.b", "d/a", "d/empty/", "d/sub/", "d/sub/c"]);
+}
+
+#[test]
+fn links_become_files_and_lead_nowhere_else() {
+    let case = Case::new();
+    case.file("suite/target", "content");
+    case.file("suite/sub/file", "");
+    let suite = case.folder.path().join("suite");
+    symlink("target", suite.join("link")).expect("link");
+    symlink("sub", suite.join("to_dir")).expect("link");
+    case.place(&["link", "to_dir"]).expect("placed");
+    assert_eq!(case.content(), ["link", "to_dir/", "to_dir/file"]);
+
+    symlink("/etc", suite.join("out")).expect("link");
+    symlink("nowhere", suite.join("dangling")).expect("link");
+    symlink("..", suite.join("sub/up")).expect("link");
+    for pattern in ["out", "out/passwd", "out/pass*d", "dangling"] {
+        let fault = case.place(&[pattern]).expect_err("refused");
+        assert!(matches!(fault, InputFault::Link { .. } | InputFault::Nothing(_)), "{pattern}: {fault}");
+    }
+    assert!(matches!(
+        case.place(&["sub"]).expect_err("refused"),
+        InputFault::Link { .. } | InputFault::Endless(_)
+    ));
+    assert!(!case.workspace.work().join("out").exists());
+}
+
+#[test]
+fn bad_inputs_are_refused() {
+    let case = Case::new();
+    let fifo = case.file("suite/x", "").with_file_name("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).expect("mkfifo");
+    for pattern in ["missing", "*.nothing", "no/such/*.txt", "x/below"] {
+        let fault = case.place(&[pattern]).expect_err("refused");
+        assert!(matches!(fault, InputFault::Nothing(_) | InputFault::Io { .. }), "{pattern}: {fault}");
+    }
+    for pattern in ["", ".", "..", "/etc/passwd", "a/../../b"] {
+        assert!(matches!(case.place(&[pattern]), Err(InputFault::Path)), "{pattern}");
+    }
+    assert!(matches!(case.place(&["a[.txt"]), Err(InputFault::Glob(_))));
+    assert!(matches!(case.place(&["fifo"]), Err(InputFault::Odd(_))));
+    assert!(matches!(case.place(&["f*o"]), Err(InputFault::Odd(_))));
+    case.file("x", "another");
+    assert!(matches!(case.place(&["x", "../x"]), Err(InputFault::Twice { .. })));
+}
+
+#[test]
+fn inline_files_are_written_safely() {
+    let case = Case::new();
+    let write =
+        |path: &str, text: &'static str| case.workspace.write_files([(Path::new(path), Cow::Borrowed(text))]);
+    write("a", "text").expect("written");
+    write("./sub/deep/b", "#!/bin/sh\n").expect("written");
+    write("sub/c", "").expect("written");
+    let work = case.workspace.work();
+    assert_eq!((mode(&work.join("a")), mode(&work.join("sub/deep/b"))), (0o644, 0o755));
+    assert_eq!(fs::read_to_string(work.join("a")).expect("read"), "text");
+    for path in ["", ".", "../x", "sub/../../x", "/tmp/x"] {
+        assert!(matches!(write(path, ""), Err(WriteError::Path(_))), "{path}");
+    }
+    for path in ["a", "sub", "sub/c"] {
+        assert!(matches!(write(path, ""), Err(WriteError::Exists(_))), "{path}");
+    }
+    let outside = temporary();
+    symlink(outside.path(), work.join("link")).expect("link");
+    assert!(write("link/x", "").is_err());
+    assert!(write("a/x", "").is_err());
+    assert_eq!(names(outside.path()), Vec::<String>::new());
+}
+
+// The environment
+
+#[test]
+fn the_environment_is_clean_and_built_in_order() {
+    let case = Case::new();
+    let outer = [("PATH", "/usr/bin:.:relative:/bin"), ("SECRET", "s"), ("TERM", "xterm"), ("LANG", "de_DE")];
+    let base = CleanEnvironment::new(outer.map(|(name, value)| (name.into(), value.into())).to_vec());
+    let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let set = [("A".to_owned(), "1".to_owned()), ("TZ".to_owned(), "Europe/Paris".to_owned())];
+    let environment = base.of_case(
+        &case.workspace,
+        &Surroundings {
+            case: "f::c",
+            attempt: 2,
+            slot: Some(3),
+            inherit: &strings(&["TERM", "UNKNOWN", "LANG"]),
+            set: &set,
+            unset: &strings(&["HOME"]),
+        },
+    );
+    let tmp = case.workspace.tmp().to_str().expect("UTF-8");
+    let run_dir = case.workspace.run_dir().to_str().expect("UTF-8");
+    let expected = [
+        ("PATH", "/usr/bin:/bin"),
+        ("TMPDIR", tmp),
+        ("LANG", "de_DE"),
+        ("TZ", "Europe/Paris"),
+        ("PARTEST_CASE", "f::c"),
+        ("PARTEST_ATTEMPT", "2"),
+        ("PARTEST_SLOT", "3"),
+        ("PARTEST_RUN_DIR", run_dir),
+        ("TERM", "xterm"),
+        ("A", "1"),
+    ];
+    assert_eq!(environment, expected.map(|(name, value)| (name.into(), value.into())));
+    assert_eq!(CleanEnvironment::new(Vec::new()).path(), "/usr/local/bin:/usr/bin:/bin");
+}
+
+// Removal

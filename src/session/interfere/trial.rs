@@ -1,0 +1,301 @@
+//! One experiment: a case is run again and again, and beside it others.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::interference::Span;
+use crate::model::{CaseId, CaseResult, LockAccess, Outcome, SlotDemand, TestCase, TestEvent};
+use crate::plan::{After, TestPlan};
+use crate::report::{Reporter, Reporters};
+use crate::runner::{Control, Options, Pace, Policy, Repetition};
+use crate::session::{Ended, SessionError, run_with};
+use crate::time::{Deadline, LONGEST};
+
+/// The most copies of a suspect beside each other.
+const MOST_COPIES: u32 = 3;
+
+/// Where experiments are made.
+pub(super) struct Laboratory<'a> {
+    cases: HashMap<CaseId, Arc<TestCase>>,
+    after: After,
+    jobs: NonZeroUsize,
+    io_jobs: NonZeroUsize,
+    control: &'a Control,
+    deadline: Deadline,
+    /// What went wrong beside the cases, one line each.
+    pub(super) complaints: Vec<String>,
+    /// The commands that cases ran, as a shell would read them.
+    pub(super) commands: BTreeMap<CaseId, Vec<String>>,
+}
+
+/// When an experiment has told enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Enough {
+    /// After so many failures of the case.
+    pub(super) failures: usize,
+    /// Or when it has run so often, and each case beside it, too.
+    pub(super) tries: usize,
+    /// But not before it has run so often itself.
+    pub(super) runs: usize,
+}
+
+/// What came of the runs of a case.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) ran: usize,
+    pub(super) failed: usize,
+    /// The first result that was a failure.
+    pub(super) failure: Option<Arc<CaseResult>>,
+}
+
+impl Tally {
+    /// Adds what came of further runs.
+    pub(super) fn add(&mut self, other: Self) {
+        self.ran += other.ran;
+        self.failed += other.failed;
+        self.failure = self.failure.take().or(other.failure);
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Observed {
+    /// Of each case, those beside the first among them.
+    pub(super) tallies: BTreeMap<CaseId, Tally>,
+    /// When all of it went on.
+    pub(super) spans: Vec<Span>,
+    /// The cases that cannot run, since what they need did not pass.
+    out: HashSet<CaseId>,
+    /// The commands that the cases ran.
+    commands: BTreeMap<CaseId, Vec<String>>,
+}
+
+impl Observed {
+    /// What came of a case.
+    pub(super) fn of(&self, case: &CaseId) -> Tally {
+        self.tallies.get(case).cloned().unwrap_or_default()
+    }
+
+    fn note(&mut self, result: &Arc<CaseResult>) {
+        let case = result.info.lasting_id();
+        if result.attempts.is_empty() {
+            self.out.insert(case.clone());
+        }
+        // One that was interrupted says nothing.
+        if matches!(result.outcome, Outcome::Skipped(_)) {
+            return;
+        }
+        let tally = self.tallies.entry(case.clone()).or_default();
+        tally.ran += 1;
+        if matches!(result.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored) {
+            tally.failed += 1;
+            tally.failure.get_or_insert_with(|| Arc::clone(result));
+        }
+        self.spans.extend(Span::of(result));
+        if !self.commands.contains_key(case) {
+            let steps = result.attempts.iter().flat_map(|attempt| &attempt.steps);
+            self.commands.insert(case.clone(), steps.map(|step| step.command.clone()).collect());
+        }
+    }
+}
+
+impl<'a> Laboratory<'a> {
+    /// One for the cases of a plan, in which so many run at the same time.
+    pub(super) fn new(
+        plan: &TestPlan,
+        jobs: NonZeroUsize,
+        io_jobs: NonZeroUsize,
+        control: &'a Control,
+        deadline: Deadline,
+    ) -> Self {
+        // What a case is expected to come to is not asked here, but what it does come to.
+        let plain = |case: &Arc<TestCase>| {
+            let case = TestCase { expected_failure: None, quarantine: None, ..TestCase::clone(case) };
+            (case.info.id.clone(), Arc::new(case))
+        };
+        let cases = plan.cases.iter().map(plain).collect();
+        Self {
+            cases,
+            after: plan.after.clone(),
+            jobs,
+            io_jobs,
+            control,
+            deadline,
+            complaints: Vec::new(),
+            commands: BTreeMap::new(),
+        }
+    }
+
+    /// A case.
+    pub(super) fn case(&self, id: &CaseId) -> Option<&Arc<TestCase>> {
+        self.cases.get(id)
+    }
+
+    /// Whether nothing more can be tried.
+    pub(super) fn is_closed(&self) -> bool {
+        self.control.signal().is_some() || self.deadline.has_passed()
+    }
+
+    /// Whether two cases can run at the same time.
+    pub(super) fn may_overlap(&self, one: &CaseId, other: &CaseId) -> bool {
+        let (Some(one), Some(other)) = (self.case(one), self.case(other)) else { return false };
+        let (one, other) = (&one.resources, &other.resources);
+        let is_held = |(name, access): (&String, &LockAccess)| {
+            let second = other.locks.get(name);
+            second.is_some_and(|second| [*access, *second].contains(&LockAccess::Exclusive))
+        };
+        let is_scarce = other.pools.iter().any(|(pool, count)| {
+            let own = one.pools.iter().filter(|(own, _)| own == pool).map(|(_, count)| count.get());
+            let own = own.sum::<u32>();
+            own > 0 && own + count.get() > pool.capacity.get()
+        });
+        !one.exclusive && !other.exclusive && !one.locks.iter().any(is_held) && !is_scarce
+    }
+
+    /// Runs `case` again and again, and beside it the others in turn, until that is enough.
+    ///
+    /// # Errors
+    /// When the engine does not start.
+    pub(super) fn observe(
+        &mut self,
+        case: &CaseId,
+        company: &[CaseId],
+        enough: Enough,
+    ) -> Result<Observed, SessionError> {
+        let together: Vec<CaseId> = [case].into_iter().chain(company).cloned().collect();
+        let mut plan = self.plan(&together);
+        // Where there are few suspects, several copies of each keep the slots busy.
+        let beside = self.slots(&plan).get().saturating_sub(1).div_ceil(company.len().max(1)).max(1);
+        let beside = u32::try_from(beside).unwrap_or(u32::MAX).min(MOST_COPIES);
+        let mut is_first = true;
+        plan.run_again(|id| match together.contains(id) {
+            true if *id == *case && std::mem::take(&mut is_first) => 1,
+            true => beside,
+            false => 0,
+        });
+        let is_enough = Arc::new(AtomicBool::new(false));
+        let repetition =
+            Repetition { time: LONGEST, pace: Pace::FirstAtOnce, enough: Arc::clone(&is_enough) };
+        let seen = Rc::new(RefCell::new(Observed::default()));
+        let observer = Observer { seen: Rc::clone(&seen), together, enough, is_enough };
+        self.carry_out(plan, Some(repetition), observer)?;
+        Ok(self.keep(&seen))
+    }
+
+    /// Runs these cases once, at the same time as far as they can.
+    ///
+    /// # Errors
+    /// As for [`Laboratory::observe`].
+    pub(super) fn once(&mut self, cases: &[CaseId]) -> Result<Observed, SessionError> {
+        let plan = self.plan(cases);
+        let seen = Rc::new(RefCell::new(Observed::default()));
+        let enough = Enough { failures: usize::MAX, tries: usize::MAX, runs: usize::MAX };
+        let (together, is_enough) = (cases.to_vec(), Arc::default());
+        self.carry_out(plan, None, Observer { seen: Rc::clone(&seen), together, enough, is_enough })?;
+        Ok(self.keep(&seen))
+    }
+
+    fn keep(&mut self, seen: &RefCell<Observed>) -> Observed {
+        let mut seen = seen.take();
+        self.commands.append(&mut seen.commands);
+        seen
+    }
+
+    fn carry_out(
+        &mut self,
+        plan: TestPlan,
+        repetition: Option<Repetition>,
+        observer: Observer,
+    ) -> Result<(), SessionError> {
+        let policy = Policy { retries: Some(0), timeout: self.deadline.remaining(), ..Policy::default() };
+        let options = Options {
+            run_id: String::new(),
+            jobs: self.slots(&plan),
+            io_jobs: self.io_jobs,
+            goldens: None,
+            policy,
+            repetition,
+            slot: None,
+        };
+        let reporters = Reporters::new().with("the experiment", Box::new(observer));
+        let Ended { complaints, strays, .. } = run_with(plan, options, None, self.control, reporters)?;
+        self.complaints.extend(complaints);
+        let stray = |command: &String| format!("some case left a process behind, which was ended: {command}");
+        self.complaints.extend(strays.iter().map(stray));
+        Ok(())
+    }
+
+    /// As many slots as are wanted, and at least so many that the first case and the heaviest beside it have room.
+    fn slots(&self, plan: &TestPlan) -> NonZeroUsize {
+        let weight = |case: &Arc<TestCase>| match case.resources.slots {
+            SlotDemand::Cpu(weight) => weight.get() as usize,
+            SlotDemand::Io => 0,
+        };
+        let first = plan.cases.first().map_or(0, weight);
+        let beside = plan.cases.iter().skip(1).map(weight).max().unwrap_or(0);
+        self.jobs.max(NonZeroUsize::new(first.saturating_add(beside)).unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// These cases, the first of them first, and before all of them what must have passed.
+    fn plan(&self, together: &[CaseId]) -> TestPlan {
+        let mut wanted: Vec<CaseId> = Vec::new();
+        let mut known: HashSet<&CaseId> = together.iter().collect();
+        let mut open: Vec<&CaseId> = together.iter().collect();
+        while let Some(id) = open.pop() {
+            for before in self.after.get(id).into_iter().flat_map(|before| before.iter()) {
+                if known.insert(before) {
+                    wanted.push(before.clone());
+                    open.push(before);
+                }
+            }
+        }
+        let mut after = After::new();
+        for id in &wanted {
+            let before = self.after.get(id).into_iter().flat_map(|before| before.iter());
+            let before: Vec<_> = before.filter(|id| wanted.contains(id)).cloned().collect();
+            if !before.is_empty() {
+                after.insert(id.clone(), before.into());
+            }
+        }
+        if !wanted.is_empty() {
+            let all: Arc<[CaseId]> = wanted.clone().into();
+            after.extend(together.iter().map(|id| (id.clone(), Arc::clone(&all))));
+        }
+        let cases = together.iter().chain(&wanted).filter_map(|id| self.cases.get(id).cloned()).collect();
+        TestPlan { cases, after, ..TestPlan::default() }
+    }
+}
+
+/// Takes note of what happens, and says when that is enough.
+struct Observer {
+    seen: Rc<RefCell<Observed>>,
+    /// The cases that are watched, of which the first is the one that it is about.
+    together: Vec<CaseId>,
+    enough: Enough,
+    is_enough: Arc<AtomicBool>,
+}
+
+impl Reporter for Observer {
+    fn handle(&mut self, event: &TestEvent) -> io::Result<()> {
+        let TestEvent::CaseFinished(result) = event else { return Ok(()) };
+        if !self.together.contains(result.info.lasting_id()) {
+            return Ok(());
+        }
+        let mut seen = self.seen.borrow_mut();
+        seen.note(result);
+        let ran = |id: &CaseId| seen.tallies.get(id).map_or(0, |tally| tally.ran);
+        let own = self.together.first().map(|id| seen.of(id)).unwrap_or_default();
+        let Enough { failures, tries, runs } = self.enough;
+        let is_tried = own.ran >= runs.max(tries)
+            && self.together.iter().all(|id| ran(id) >= tries || seen.out.contains(id));
+        if own.failed >= failures || is_tried {
+            self.is_enough.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

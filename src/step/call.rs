@@ -1,0 +1,289 @@
+//! The step `call`: a question to a worker, one line of JSON, and its answer, another.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::{
+    CallInput, CallStep, Captured, ExitStatus, Fact, Failure, FailureKind, Observation, Outcome, Step,
+    StepRecord, StepStatus, Subject,
+};
+use crate::step::program::arguments;
+use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
+use crate::text::{Template, TemplateError, Variables};
+use crate::time::{Deadline, clock};
+
+/// How much of a question is shown in reports, and of an answer that is none.
+const SHOWN: usize = 200;
+
+/// Who knows the workers of a run.
+pub trait Callee: fmt::Debug + Sync {
+    /// Asks a worker, started with these arguments if none is idle. `is_answer` says of its line whether it can
+    /// be asked again.
+    fn ask(
+        &self,
+        arguments: Vec<OsString>,
+        question: &str,
+        deadline: Deadline,
+        around: &Surroundings<'_>,
+        is_answer: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Heard;
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub struct Heard {
+    /// How it ended.
+    pub end: HeardEnd,
+    /// What the worker wrote to its standard error meanwhile.
+    pub stderr: Captured,
+    /// The command lines of processes that a worker which is gone left behind.
+    pub leaked: Vec<String>,
+}
+
+/// How a question ended.
+#[derive(Debug)]
+pub enum HeardEnd {
+    /// With a line, which `is_answer` has seen.
+    Line,
+    /// No worker could be started, for this reason.
+    NotStarted(String),
+    /// The worker has ended before it answered, and had written this much.
+    Gone(ExitStatus, Vec<u8>),
+    /// It did not keep to one line for each question, in these words.
+    Disorder(String),
+    /// It had so many processes, more than it may have, and was ended.
+    Crowd(u64),
+    /// It was not in time, and was ended.
+    Late,
+    /// The run is being stopped.
+    Interrupted,
+}
+
+/// A question, but for its input.
+#[derive(Serialize)]
+struct Question<'a> {
+    case: &'a str,
+    name: &'a str,
+    attempt: &'a Value,
+    dir: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<&'a str>,
+}
+
+/// An answer. What else a worker says is left alone.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(default)]
+    case: Option<String>,
+    outcome: Verdict,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    output: Value,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Pass,
+    Fail,
+}
+
+pub(super) fn execute(
+    step: &Step,
+    call: &CallStep,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    let not_started = |error: &dyn fmt::Display| {
+        StepResult::not_started(StepRecord::new("call".to_owned()), &step.position, error.to_string())
+    };
+    let (arguments, input) = match arguments(&call.worker, around.variables)
+        .and_then(|arguments| Ok((arguments, input(&call.input, around.variables)?)))
+    {
+        Ok(both) => both,
+        Err(error) => return not_started(&error),
+    };
+    let question = match question(&input, around) {
+        Ok(question) => question,
+        Err(error) => return not_started(&error),
+    };
+    let mut record = StepRecord::new(format!("call {}", excerpt(&input)));
+    let begin = clock::now();
+    let mut answer = None;
+    let heard = around.callee.ask(arguments, &question, deadline, around, &mut |line| {
+        let read = read(line, around.case.info.id.as_str());
+        let is_answer = read.is_ok();
+        answer = Some(read);
+        is_answer
+    });
+    record.duration = clock::now().duration_since(begin);
+    let Heard { end, stderr, leaked } = heard;
+    record.stderr = stderr;
+    let result = match (end, answer) {
+        (HeardEnd::Line, Some(Ok(answer))) => conclude(step, answer, record, around),
+        (HeardEnd::Line, answer) => {
+            let reason = answer.and_then(Result::err).unwrap_or_default();
+            silent(step, record, Outcome::Errored, reason)
+        }
+        (HeardEnd::NotStarted(reason), _) => StepResult::not_started(record, &step.position, reason),
+        (HeardEnd::Disorder(reason), _) => silent(step, record, Outcome::Errored, reason),
+        (HeardEnd::Gone(status, begun), _) => silent(step, record, Outcome::Failed, farewell(status, &begun)),
+        (HeardEnd::Crowd(seen), _) => {
+            let failure = limits::too_many(&around.case.precautions.limits, seen, &step.position);
+            StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
+        }
+        (HeardEnd::Interrupted, _) => StepResult::interrupted(record, Vec::new()),
+        (HeardEnd::Late, _) => {
+            let message = format!("timed out after {}; the worker was ended", time_limit(step, around));
+            let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
+            StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::TimedOut) }
+        }
+    };
+    StepResult { leaked, ..result }
+}
+
+/// What an answer means for the step.
+fn conclude(step: &Step, answer: Answer, mut record: StepRecord, around: &Surroundings<'_>) -> StepResult {
+    if !answer.output.is_null() {
+        let text = match &answer.output {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        record.stdout = Captured { head: text.into_bytes(), ..Captured::default() };
+    }
+    match answer.outcome {
+        Verdict::Pass => {
+            record.status = Some(StepStatus::Done("pass".to_owned()));
+            let facts = vec![(Subject::Output, Fact::Value(answer.output))];
+            let observation = Observation { facts, directory: around.directory.to_owned() };
+            judge::compare(step, &observation, record, around)
+        }
+        Verdict::Fail => {
+            record.status = Some(StepStatus::Done("fail".to_owned()));
+            let message = answer.message.filter(|message| !message.trim().is_empty());
+            let message = message.unwrap_or_else(|| "the worker says that it failed".to_owned());
+            let (first, rest) = message.trim_end().split_once('\n').unwrap_or((message.trim_end(), ""));
+            let failure = Failure::new(FailureKind::Expectation, step.position.clone(), first.to_owned());
+            let failure = Failure { detail: rest.to_owned(), ..failure };
+            StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
+        }
+    }
+}
+
+/// A step without an answer.
+fn silent(step: &Step, record: StepRecord, outcome: Outcome, message: String) -> StepResult {
+    let failure = Failure::new(FailureKind::Worker, step.position.clone(), message);
+    StepResult { failures: vec![failure], ..StepResult::new(record, outcome) }
+}
+
+fn farewell(status: ExitStatus, begun: &[u8]) -> String {
+    let how = match status {
+        ExitStatus::Exited(code) => format!("the worker exited with code {code} before it answered"),
+        ExitStatus::Signaled(_) => format!("the worker was ended by {status} before it answered"),
+    };
+    match begun {
+        [] => how,
+        begun => format!("{how}; it had written {}", quote(begun)),
+    }
+}
+
+/// Reads an answer to a question about the case with this id.
+fn read(line: &[u8], case: &str) -> Result<Answer, String> {
+    let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+        let error = error.to_string();
+        let reason = error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
+        format!("the worker's answer cannot be read: {reason}: {}", quote(line))
+    })?;
+    match &answer.case {
+        Some(other) if other != case => {
+            Err(format!("the worker has answered for another case: {}", quote(other.as_bytes())))
+        }
+        _ => Ok(answer),
+    }
+}
+
+/// The question as one line.
+fn question(input: &str, around: &Surroundings<'_>) -> Result<String, serde_json::Error> {
+    let dir = around.case.folder.to_string_lossy();
+    let work = needs_directory(around.case).then(|| around.directory.to_string_lossy());
+    let mut line = serde_json::to_string(&Question {
+        case: around.case.info.id.as_str(),
+        name: &around.case.info.name,
+        attempt: around.variables.get("attempt").unwrap_or(&Value::Null),
+        dir: &dir,
+        work: work.as_deref(),
+    })?;
+    // An object that is not empty.
+    line.pop();
+    line.push_str(",\"input\":");
+    line.push_str(input);
+    line.push_str("}\n");
+    Ok(line)
+}
+
+/// The input as JSON of one line.
+fn input<'a>(
+    input: &'a CallInput,
+    variables: &Variables,
+) -> Result<std::borrow::Cow<'a, str>, TemplateError> {
+    match input {
+        CallInput::Fixed(json) => Ok(json.as_ref().into()),
+        CallInput::Template(value) => Ok(render(value, variables)?.to_string().into()),
+    }
+}
+
+fn render(value: &Value, variables: &Variables) -> Result<Value, TemplateError> {
+    Ok(match value {
+        Value::String(text) => Template::parse(text)?.value(variables)?,
+        Value::Array(items) => {
+            items.iter().map(|item| render(item, variables)).collect::<Result<Vec<_>, _>>()?.into()
+        }
+        Value::Object(members) => {
+            let render = |(name, member): (&String, &Value)| Ok((name.clone(), render(member, variables)?));
+            Value::Object(members.iter().map(render).collect::<Result<_, TemplateError>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+/// The beginning of a text.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// The beginning of what a worker wrote, in quotes.
+#[must_use]
+pub fn quote(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    format!("{:?}", excerpt(&String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn an_answer_is_an_object_with_an_outcome() {
+        let answer = read(br#"{"case":"a","outcome":"pass","output":{"n":1},"more":0}"#, "a").expect("valid");
+        assert_eq!(answer.output, serde_json::json!({ "n": 1 }));
+        assert!(read(br#"{"outcome":"fail"}"#, "a").is_ok());
+        for (line, reason) in [
+            ("", "the worker's answer cannot be read: EOF while parsing a value: \"\""),
+            ("Traceback", "the worker's answer cannot be read: expected value: \"Traceback\""),
+            ("{}", "the worker's answer cannot be read: missing field `outcome`: \"{}\""),
+            (r#"{"case":"b","outcome":"pass"}"#, "the worker has answered for another case: \"b\""),
+        ] {
+            assert_eq!(read(line.as_bytes(), "a").expect_err(line), reason);
+        }
+        let unknown = read(br#"{"outcome":"maybe"}"#, "a").expect_err("unknown");
+        assert!(unknown.contains("unknown variant `maybe`, expected `pass` or `fail`"), "{unknown}");
+        assert!(read(&[0xff; 9000], "a").expect_err("garbage").len() < 900);
+    }
+}

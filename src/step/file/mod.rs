@@ -1,0 +1,161 @@
+//! The step `file`: what a file is and what it holds. Only what is asked for is looked at.
+
+mod table;
+
+use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::assertion;
+use crate::model::{
+    Fact, Failure, FailureKind, FileStep, Observation, Outcome, Step, StepRecord, StepStatus, Subject, Test,
+};
+use crate::step::{StepResult, Surroundings, judge, time_limit};
+use crate::time::{Deadline, clock};
+
+/// How many bytes are read at once while a digest is made; between them the deadline is looked at.
+const CHUNK: usize = 256 << 10;
+
+/// The bits of a mode that are permissions, with those for the user, the group and the sticky bit.
+const PERMISSIONS: u32 = 0o7777;
+
+pub(super) fn execute(
+    step: &Step,
+    file: &FileStep,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    let mut record = StepRecord::new("file".to_owned());
+    let path = match file.path.render(around.variables) {
+        Ok(path) if path.is_empty() => Err("the path is empty".to_owned()),
+        Ok(path) => Ok(path),
+        Err(error) => Err(error.to_string()),
+    };
+    let path = match path {
+        Ok(path) => path,
+        Err(message) => return StepResult::not_started(record, &step.position, message),
+    };
+    record.command = format!("file {path}");
+    let begin = clock::now();
+    let look = Look { step, path: &around.directory.join(&*path), delimiter: file.delimiter };
+    let seen = look.facts(&path, deadline, around);
+    record.duration = clock::now() - begin;
+    let (status, facts) = match seen {
+        Ok(seen) => seen,
+        Err(Stopped::Interrupted) => return StepResult::interrupted(record, Vec::new()),
+        Err(Stopped::TimedOut) => {
+            let message = format!("timed out after {}", time_limit(step, around));
+            let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
+            return StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::TimedOut) };
+        }
+    };
+    let is_missing = status.is_none();
+    record.status = Some(StepStatus::Done(status.unwrap_or_else(|| "missing".to_owned())));
+    let observation = Observation { facts, directory: around.directory.to_owned() };
+    if is_missing {
+        // That it is missing says it all.
+        let mut step = step.clone();
+        step.checks.retain(|check| matches!(check.matcher.test, Test::Exists(_)));
+        return judge::compare(&step, &observation, record, around);
+    }
+    judge::compare(step, &observation, record, around)
+}
+
+/// Why a look did not come to its end.
+enum Stopped {
+    TimedOut,
+    Interrupted,
+}
+
+/// What the file is in a few words, none when it is missing; and what was seen of it.
+type Seen = (Option<String>, Vec<(Subject, Fact)>);
+
+/// What is looked at, and for which step.
+struct Look<'a> {
+    step: &'a Step,
+    path: &'a Path,
+    delimiter: u8,
+}
+
+impl Look<'_> {
+    fn facts(&self, shown: &str, deadline: Deadline, around: &Surroundings<'_>) -> Result<Seen, Stopped> {
+        let content = (Subject::Content, Fact::File(shown.to_owned()));
+        let metadata = match fs::metadata(self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok((None, vec![content]));
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                let all = [Subject::Size, Subject::Sha256, Subject::Mode, Subject::Rows, Subject::RowCount];
+                let facts = all.map(|subject| (subject, Fact::Unreadable(reason.clone())));
+                return Ok((Some(reason), [content].into_iter().chain(facts).collect()));
+            }
+        };
+        let mode = format!("{:04o}", metadata.mode() & PERMISSIONS);
+        let mut facts = vec![content, (Subject::Mode, Fact::Value(mode.into()))];
+        let status = if metadata.is_file() {
+            facts.push((Subject::Size, Fact::Value(metadata.len().into())));
+            format!("{} bytes", metadata.len())
+        } else {
+            let what = if metadata.is_dir() { "a directory" } else { "no regular file" };
+            facts.push((Subject::Size, Fact::Unreadable(format!("it is {what}"))));
+            what.to_owned()
+        };
+        if self.is_asked(&Subject::Sha256) {
+            facts.push((Subject::Sha256, sha256(self.path, deadline, around)?));
+        }
+        let (rows, count) = (self.is_asked(&Subject::Rows), self.is_asked(&Subject::RowCount));
+        if rows || count {
+            let read = table::read(self.path, self.delimiter);
+            let of = |fact: Result<serde_json::Value, &String>| match fact {
+                Ok(value) => Fact::Value(value),
+                Err(reason) => Fact::Unreadable(reason.clone()),
+            };
+            facts.push((Subject::RowCount, of(read.as_ref().map(|rows| rows.len().into()))));
+            facts.push((
+                Subject::Rows,
+                match read {
+                    Ok(rows) => Fact::Value(rows.into()),
+                    Err(reason) => Fact::Unreadable(reason),
+                },
+            ));
+        }
+        Ok((Some(status), facts))
+    }
+
+    fn is_asked(&self, subject: &Subject) -> bool {
+        self.step.checks.iter().any(|check| check.subject == *subject)
+            || self.step.captures.iter().any(|capture| capture.subject == *subject)
+    }
+}
+
+/// The digest of a file of any size.
+fn sha256(path: &Path, deadline: Deadline, around: &Surroundings<'_>) -> Result<Fact, Stopped> {
+    let mut file = match assertion::open(path) {
+        Ok(Ok((file, _))) => file,
+        Ok(Err(reason)) => return Ok(Fact::Unreadable(reason)),
+        Err(error) => return Ok(Fact::Unreadable(error.to_string())),
+    };
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        if around.cancellation.is_requested() {
+            return Err(Stopped::Interrupted);
+        }
+        if deadline.has_passed() {
+            return Err(Stopped::TimedOut);
+        }
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => digest.update(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Fact::Unreadable(error.to_string())),
+        }
+    }
+    let digits = data_encoding::HEXLOWER.encode(&digest.finalize());
+    Ok(Fact::Value(digits.into()))
+}

@@ -1,0 +1,170 @@
+//! Reads bodies, compressed ones as what they were before.
+
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
+
+use brotli_decompressor::Decompressor;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ureq::http::HeaderMap;
+use ureq::http::response::Parts;
+use ureq::{Body, Error};
+
+use crate::step::http::Trouble;
+use crate::step::http::failure::Received;
+use crate::step::http::line::Line;
+
+/// How many bytes are read at once.
+const PIECE: usize = 64 << 10;
+
+/// The codings of content that are undone, as a request names them.
+pub(super) const CODINGS: &str = "gzip, deflate, br";
+
+/// Gives a body to `sink`, piece by piece.
+///
+/// # Errors
+/// Why it did not come whole; or a message of `sink`.
+pub(super) fn read(
+    body: Body,
+    parts: &Parts,
+    line: &Line,
+    sink: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), Trouble> {
+    read_as(codings(&parts.headers), body, parts, line, sink)
+}
+
+/// The same with the bytes as they are on the wire.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_plain(
+    body: Body,
+    parts: &Parts,
+    line: &Line,
+    sink: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), Trouble> {
+    read_as(Vec::new(), body, parts, line, sink)
+}
+
+fn read_as(
+    codings: Vec<Coding>,
+    body: Body,
+    parts: &Parts,
+    line: &Line,
+    sink: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), Trouble> {
+    let bytes = Rc::new(Cell::new(0));
+    let wire = Counted { inner: body.into_reader(), count: Rc::clone(&bytes) };
+    let is_coded = !codings.is_empty();
+    let copied =
+        decoded(Box::new(wire), codings).map_err(Broken::Wire).and_then(|body| copy(body, line, sink));
+    let error = match copied {
+        Ok(()) => return Ok(()),
+        Err(Broken::Sink(message)) => return Err(Trouble::start(message)),
+        Err(Broken::Wire(error)) => error,
+    };
+    let is_of_wire = error.get_ref().is_some_and(|inner| inner.is::<Error>());
+    if is_coded && !is_of_wire && line.stop().is_none() {
+        let named = encoding(&parts.headers);
+        let message = format!("the body is not what `content-encoding: {named}` says: {error}");
+        return Err(Trouble::connection(message));
+    }
+    let of = length(&parts.headers);
+    let received = Received { status: parts.status.as_u16(), bytes: bytes.get(), of };
+    Err(Trouble::in_body(error, line, received))
+}
+
+/// How many bytes the body has on the wire, where that is told.
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get("content-length")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// What was done to a body before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+}
+
+fn encoding(headers: &HeaderMap) -> String {
+    let values = headers.get_all("content-encoding").iter();
+    values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ")
+}
+
+/// What is to be undone, in this order. Nothing where there is a coding that is not known.
+fn codings(headers: &HeaderMap) -> Vec<Coding> {
+    let encoding = encoding(headers).to_ascii_lowercase();
+    let names = encoding.split(',').rev().map(str::trim).filter(|name| !matches!(*name, "" | "identity"));
+    let known = names.map(|name| match name {
+        "gzip" | "x-gzip" => Some(Coding::Gzip),
+        "deflate" => Some(Coding::Deflate),
+        "br" => Some(Coding::Brotli),
+        _ => None,
+    });
+    known.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// A body as it was before these codings; no bytes, as in an answer to HEAD, are no bytes in every coding.
+fn decoded(mut body: Box<dyn Read>, codings: Vec<Coding>) -> io::Result<Box<dyn Read>> {
+    for coding in codings {
+        let begin = beginning(&mut body)?;
+        if begin.is_empty() {
+            return Ok(Box::new(io::empty()));
+        }
+        let has_head = matches!(begin[..], [a, b] if a & 15 == 8 && u16::from_be_bytes([a, b]) % 31 == 0);
+        let whole = Cursor::new(begin).chain(body);
+        body = match coding {
+            Coding::Gzip => Box::new(MultiGzDecoder::new(whole)),
+            // Some send it without the head that the standard asks for.
+            Coding::Deflate if has_head => Box::new(ZlibDecoder::new(whole)),
+            Coding::Deflate => Box::new(DeflateDecoder::new(whole)),
+            Coding::Brotli => Box::new(Decompressor::new(whole, PIECE)),
+        };
+    }
+    Ok(body)
+}
+
+/// The first two bytes, or what there is.
+fn beginning(body: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::with_capacity(2);
+    body.take(2).read_to_end(&mut begin)?;
+    Ok(begin)
+}
+
+enum Broken {
+    Wire(io::Error),
+    Sink(String),
+}
+
+fn copy(
+    mut from: impl Read,
+    line: &Line,
+    mut sink: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), Broken> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        // What is compressed can be much longer than what is waited for.
+        line.go_on().map_err(Broken::Wire)?;
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => sink(&piece[..count]).map_err(Broken::Sink)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Broken::Wire(error)),
+        }
+    }
+}
+
+/// Counts the bytes that are read.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}

@@ -1,0 +1,185 @@
+//! How far a request has come, how long that may take, and what stopped it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::model::HttpTimeouts;
+use crate::process::{Cancellation, Interest, Readiness};
+use crate::step::http::proxy::Proxy;
+use crate::time::Deadline;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// The name of the host is looked up.
+    Resolving,
+    /// The host is connected to.
+    Connecting,
+    /// TLS is agreed upon, or a proxy asked to connect.
+    Agreeing,
+    /// The request is sent.
+    Sending,
+    /// It was sent, and nothing is known of the answer.
+    Waiting,
+    /// The head of the answer is there.
+    Receiving,
+}
+
+/// Why the wire gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The run is being stopped.
+    Cancelled,
+    /// The time of the step is over.
+    Deadline,
+    /// The time of the phase is over, which was this long.
+    Phase(Duration),
+}
+
+/// What those who ask and those who wait on sockets know of a request. Clones are one.
+#[derive(Clone)]
+pub(super) struct Line {
+    cancellation: Cancellation,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    deadline: Deadline,
+    timeouts: HttpTimeouts,
+    phase: Phase,
+    /// When the phase must be over, and how long it may take.
+    limit: Option<(Deadline, Duration)>,
+    stop: Option<Stop>,
+    unix: Option<PathBuf>,
+    proxy: Option<Proxy>,
+}
+
+impl Line {
+    pub(super) fn new(cancellation: Cancellation) -> Self {
+        let state = State {
+            deadline: Deadline::NEVER,
+            timeouts: HttpTimeouts::default(),
+            phase: Phase::Resolving,
+            limit: None,
+            stop: None,
+            unix: None,
+            proxy: None,
+        };
+        Self { cancellation, state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A step begins, which must be over by the deadline. `unix` is the socket it connects to, if it names one.
+    pub(super) fn begin(&self, deadline: Deadline, timeouts: &HttpTimeouts, unix: Option<PathBuf>) {
+        let mut state = self.state();
+        state.deadline = deadline;
+        state.timeouts = timeouts.clone();
+        state.unix = unix;
+        state.stop = None;
+    }
+
+    /// The next request of the step begins, which goes through this proxy.
+    pub(super) fn begin_request(&self, proxy: Option<Proxy>) {
+        let mut state = self.state();
+        state.proxy = proxy;
+        state.phase = Phase::Resolving;
+        state.limit = state.timeouts.connect.map(|limit| (Deadline::after(Some(limit)), limit));
+    }
+
+    /// The request has come this far.
+    pub(super) fn reach(&self, phase: Phase) {
+        let mut state = self.state();
+        if phase == state.phase {
+            return;
+        }
+        state.phase = phase;
+        match phase {
+            Phase::Resolving | Phase::Connecting | Phase::Agreeing => {}
+            Phase::Sending | Phase::Receiving => state.limit = None,
+            Phase::Waiting => {
+                state.limit = state.timeouts.first_byte.map(|limit| (Deadline::after(Some(limit)), limit));
+            }
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    pub(super) fn stop(&self) -> Option<Stop> {
+        self.state().stop
+    }
+
+    /// How long the step may still take.
+    pub(super) fn left(&self) -> Duration {
+        self.state().deadline.remaining().unwrap_or(Duration::MAX)
+    }
+
+    pub(super) fn unix(&self) -> Option<PathBuf> {
+        self.state().unix.clone()
+    }
+
+    pub(super) fn proxy(&self) -> Option<Proxy> {
+        self.state().proxy.clone()
+    }
+
+    /// Waits until something can be done with a socket. Where that is so already it is nevertheless an error when the
+    /// time is over: a host that never stops sending must not outlive it.
+    ///
+    /// # Errors
+    /// When the time is over or the run is being stopped, which is then known as the reason.
+    pub(super) fn wait(&self, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        loop {
+            self.go_on()?;
+            let left = {
+                let state = self.state();
+                let of_phase = state.limit.map_or(Deadline::NEVER, |(end, _)| end);
+                state.deadline.earlier(of_phase).remaining()
+            };
+            match self.cancellation.wait_ready(socket, interest, left)? {
+                Readiness::Ready => return Ok(()),
+                // The clock may have stood still while partest was suspended.
+                Readiness::Cancelled | Readiness::TimedOut => {}
+            }
+        }
+    }
+
+    /// Whether there is still time.
+    ///
+    /// # Errors
+    /// When the time is over or the run is being stopped, which is then known as the reason.
+    pub(super) fn go_on(&self) -> io::Result<()> {
+        let stop = if self.cancellation.is_requested() { Some(Stop::Cancelled) } else { self.passed() };
+        match stop {
+            None => Ok(()),
+            stop => {
+                self.state().stop = stop;
+                Err(io::Error::new(io::ErrorKind::TimedOut, "stopped"))
+            }
+        }
+    }
+
+    /// Which time is over.
+    fn passed(&self) -> Option<Stop> {
+        let state = self.state();
+        match state.limit {
+            _ if state.deadline.has_passed() => Some(Stop::Deadline),
+            Some((end, limit)) if end.has_passed() => Some(Stop::Phase(limit)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("phase", &self.phase()).finish()
+    }
+}

@@ -1,0 +1,179 @@
+//! The step `run`: a process, and what is expected of it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::model::{
+    End, Fact, Failure, FailureKind, LeakPolicy, Observation, Outcome, Position, RunCommand, RunStep, Step,
+    StepInput, StepRecord, StepStatus, Subject,
+};
+use crate::process::{self, Command, Finished, Input, Limits};
+use crate::step::program::{arguments, process_of};
+use crate::step::{StepResult, Surroundings, judge, limits, time_limit};
+use crate::text::shell;
+use crate::time::{Deadline, format_duration};
+
+/// How long a process that has ended may keep its output open through processes it left behind.
+const LEAK_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How many bytes of each stream are kept; of more, the first and the last half.
+const CAPTURE: usize = 8 << 20;
+
+pub(super) fn execute(
+    step: &Step,
+    run: &RunStep,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    let mut record = StepRecord::new(String::new());
+    let arguments = match arguments(&run.command, around.variables) {
+        Ok(arguments) => arguments,
+        Err(error) => return StepResult::not_started(record, &step.position, error.to_string()),
+    };
+    record.command = shown(&run.command, &arguments);
+    let limits =
+        Limits { deadline, grace: around.case.time.grace, leak_timeout: LEAK_TIMEOUT, capture: CAPTURE };
+    let finished = command(arguments, &run.stdin, around).and_then(|command| {
+        process::run(&command, &limits, around.token, around.cancellation).map_err(|error| error.to_string())
+    });
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(message) => return StepResult::not_started(record, &step.position, message),
+    };
+    conclude(step, record, finished, around)
+}
+
+/// The command as a shell reads it: a script as it stands, a program with its arguments quoted.
+fn shown(command: &RunCommand, arguments: &[OsString]) -> String {
+    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    match (command, texts.last()) {
+        (RunCommand::Shell(_), Some(script)) => script.trim_end().to_owned(),
+        _ => shell::join(&texts),
+    }
+}
+
+/// The process with what it reads and how it is bounded.
+fn command(
+    arguments: Vec<OsString>,
+    stdin: &StepInput,
+    around: &Surroundings<'_>,
+) -> Result<Command, String> {
+    let command = process_of(arguments, around.environment, around.directory)?;
+    let stdin = match stdin {
+        StepInput::Null => Input::Null,
+        StepInput::Text(text) => {
+            let text = text.render(around.variables).map_err(|error| error.to_string())?;
+            Input::Bytes(text.into_owned().into_bytes())
+        }
+        StepInput::File(path) => {
+            let path = path.render(around.variables).map_err(|error| error.to_string())?;
+            Input::File(around.case.folder.join(Path::new(path.as_ref())))
+        }
+    };
+    Ok(Command { stdin, limits: around.case.precautions.limits, spill: around.spill.cloned(), ..command })
+}
+
+/// What the end of the process and its output mean for the step.
+fn conclude(
+    step: &Step,
+    mut record: StepRecord,
+    mut finished: Finished,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    record.status = Some(StepStatus::Process(finished.status));
+    record.duration = finished.duration;
+    let leaked = std::mem::take(&mut finished.leaked);
+    let limits = &around.case.precautions.limits;
+    let failure = match finished.end {
+        End::Own => {
+            let limit = limits::exceeded(limits, &finished, &step.position);
+            let facts = vec![
+                (Subject::Exit, Fact::Ended(finished.status)),
+                (Subject::Stdout, Fact::Content(finished.stdout)),
+                (Subject::Stderr, Fact::Content(finished.stderr)),
+            ];
+            let mut observation = Observation { facts, directory: around.directory.to_owned() };
+            let mut result = judge::compare(step, &observation, record, around);
+            blame(&mut result.failures, limit, around);
+            result.record.stdout = observation.take_content(&Subject::Stdout);
+            result.record.stderr = observation.take_content(&Subject::Stderr);
+            return mind_leaks(step, leaked, result, around);
+        }
+        End::Interrupted => None,
+        End::TimedOut { on_term } => {
+            let message = timeout_message(step, on_term, finished.unkillable, around);
+            let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
+            Some((Outcome::TimedOut, failure))
+        }
+        End::TooManyProcesses { seen } => {
+            Some((Outcome::Failed, limits::too_many(limits, seen, &step.position)))
+        }
+    };
+    record.stdout = finished.stdout;
+    record.stderr = finished.stderr;
+    match failure {
+        None => StepResult::interrupted(record, leaked),
+        Some((outcome, failure)) => {
+            let result = StepResult { failures: vec![failure], ..StepResult::new(record, outcome) };
+            mind_leaks(step, leaked, result, around)
+        }
+    }
+}
+
+/// What the case says about processes that were left behind.
+fn mind_leaks(
+    step: &Step,
+    leaked: Vec<String>,
+    mut result: StepResult,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    match around.case.precautions.leak {
+        LeakPolicy::Allow => return result,
+        LeakPolicy::Fail if !leaked.is_empty() => {
+            result.failures.push(leak(&leaked, &step.position));
+            if result.outcome == Outcome::Passed {
+                result.outcome = Outcome::Failed;
+            }
+        }
+        LeakPolicy::Fail | LeakPolicy::Warn => {}
+    }
+    StepResult { leaked, ..result }
+}
+
+fn leak(leaked: &[String], position: &Position) -> Failure {
+    let count = leaked.len();
+    let message = format!("left {count} process{} behind, killed", if count == 1 { "" } else { "es" });
+    let detail = leaked.join("\n") + "\n";
+    Failure { detail, ..Failure::new(FailureKind::Leak, position.clone(), message) }
+}
+
+/// Puts the limit that was run into before what came of it; or else names the limits there are.
+fn blame(failures: &mut Vec<Failure>, limit: Option<Failure>, around: &Surroundings<'_>) {
+    match (limit, failures.first_mut()) {
+        (_, None) => {}
+        (Some(limit), _) => failures.insert(0, limit),
+        (None, Some(first)) => {
+            if let Some(line) = limits::in_force(&around.case.precautions.limits) {
+                if !first.detail.is_empty() && !first.detail.ends_with('\n') {
+                    first.detail.push('\n');
+                }
+                first.detail.push_str(&line);
+            }
+        }
+    }
+}
+
+fn timeout_message(step: &Step, on_term: bool, unkillable: Option<u32>, around: &Surroundings<'_>) -> String {
+    let limit = time_limit(step, around);
+    let grace = format_duration(around.case.time.grace);
+    match (unkillable, on_term) {
+        (Some(pid), _) => {
+            format!("timed out after {limit}; unkillable: process {pid} is still there 5s after SIGKILL")
+        }
+        (None, true) => format!("timed out after {limit}; ended by SIGTERM"),
+        (None, false) => {
+            format!("timed out after {limit}; SIGTERM had no effect within {grace}, ended by SIGKILL")
+        }
+    }
+}

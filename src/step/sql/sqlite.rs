@@ -1,0 +1,335 @@
+//! Databases of SQLite: a file, or one in memory that lives as long as the attempt.
+//!
+//! Each step opens its file anew, as it may be another one since. SQLite waits for locks in short turns, between
+//! which the deadline is looked at; what runs is interrupted by its progress handler.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement, ToSql};
+use serde_json::Value;
+
+use crate::step::Surroundings;
+use crate::step::sql::values::{Bound, Datum};
+use crate::step::sql::{
+    Answer, Collector, Refusal, Trouble, Work, given, mismatch, numbered, parameters, place, shown, words,
+};
+use crate::time::{clock, format_duration};
+
+/// How long a step waits for a locked database when the descriptor does not say.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long SQLite itself waits for a lock before the deadline is looked at.
+const TURN: Duration = Duration::from_millis(50);
+
+/// How many of its instructions SQLite carries out before the deadline is looked at.
+const INSTRUCTIONS: i32 = 10_000;
+
+/// The database of an attempt that lives in memory, once there is one.
+#[derive(Debug, Default)]
+pub(in crate::step) struct Memory(RefCell<Option<Connection>>);
+
+/// Carries out statements in the database at a place, which is what stands after `sqlite:` in its URL.
+pub(super) fn ask(place: &str, work: &Work<'_>, around: &Surroundings<'_>) -> Result<Answer, Trouble> {
+    if place == ":memory:" {
+        let mut kept = around.carried.memory.0.borrow_mut();
+        if kept.is_none() {
+            *kept = Some(Connection::open_in_memory().map_err(|error| unusable(place, &error))?);
+        }
+        return kept
+            .as_mut()
+            .map_or(Err(Trouble::Stopped(String::new())), |connection| carry_out(connection, work));
+    }
+    let path = place.strip_prefix("//").unwrap_or(place);
+    if path.is_empty() || path.contains('\0') {
+        return Err(Trouble::Unusable(format!("{path:?} is no path of a database")));
+    }
+    let path = around.directory.join(Path::new(path));
+    let was_there = path.exists();
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&path, flags)
+        .map_err(|error| unusable(&path.to_string_lossy(), &error))?;
+    carry_out(&mut connection, work).map_err(|trouble| match trouble {
+        Trouble::Refused(mut refusal) if !was_there && refusal.message.starts_with("no such") => {
+            refusal.message.push_str(&format!("; there was no database at {} before", path.display()));
+            Trouble::Refused(refusal)
+        }
+        other => other,
+    })
+}
+
+fn unusable(place: &str, error: &rusqlite::Error) -> Trouble {
+    let Wrong { message, code, .. } = Wrong::of(error);
+    let code = code.map_or(String::new(), |code| format!(" ({code})"));
+    Trouble::Unusable(match message.contains(place) {
+        true => format!("{message}{code}"),
+        false => format!("{place}: {message}{code}"),
+    })
+}
+
+fn carry_out(connection: &mut Connection, work: &Work<'_>) -> Result<Answer, Trouble> {
+    let (deadline, cancellation) = (work.deadline, work.cancellation.clone());
+    let is_over = move || cancellation.is_requested() || deadline.has_passed();
+    let set = connection
+        .progress_handler(INSTRUCTIONS, Some(is_over))
+        .and_then(|()| connection.busy_timeout(TURN.min(patience(work))));
+    set.map_err(|error| refused(&error, "", work))?;
+    let answer = all(connection, work);
+    // What is left to do must not be interrupted, too.
+    let _ = connection.progress_handler(0, None::<fn() -> bool>);
+    if work.transaction && answer.is_err() && !connection.is_autocommit() {
+        // It fails when the connection is broken, and then the transaction is gone as well.
+        let _ = connection.execute_batch("rollback");
+    }
+    answer
+}
+
+fn all(connection: &Connection, work: &Work<'_>) -> Result<Answer, Trouble> {
+    let mut answer = Answer::default();
+    let control = |text: &str| {
+        let done = patiently(work, || connection.execute_batch(text));
+        done.map_err(|error| refused(&error, text, work))
+    };
+    if work.transaction {
+        // At once, since one that reads first and then writes could not wait for another one.
+        control("begin immediate")?;
+    }
+    for (index, (text, bound)) in work.statements.iter().enumerate() {
+        let done = match bound.is_empty() {
+            true => script(connection, text, work, &mut answer),
+            false => bound_statement(connection, text, bound, work, &mut answer),
+        };
+        done.map_err(|trouble| numbered(trouble, index, work))?;
+    }
+    if work.transaction {
+        control("commit")?;
+    }
+    Ok(answer)
+}
+
+/// Statements without parameters, as many as there are in a text.
+fn script(connection: &Connection, text: &str, work: &Work<'_>, answer: &mut Answer) -> Result<(), Trouble> {
+    let mut batch = Batch::new(connection, text);
+    let mut is_first = true;
+    while let Some(mut statement) =
+        patiently(work, || batch.next()).map_err(|error| refused(&error, text, work))?
+    {
+        is_first = false;
+        let count = statement.parameter_count();
+        if count > 0 {
+            return Err(mismatch(
+                &format!("the statement has {}, and none is given", parameters(count)),
+                text,
+            ));
+        }
+        run(connection, &mut statement, text, work, answer)?;
+    }
+    match is_first {
+        true => Err(mismatch("there is no statement", text)),
+        false => Ok(()),
+    }
+}
+
+/// One statement with parameters.
+fn bound_statement(
+    connection: &Connection,
+    text: &str,
+    bound: &Bound,
+    work: &Work<'_>,
+    answer: &mut Answer,
+) -> Result<(), Trouble> {
+    let mut statement = patiently(work, || connection.prepare(text)).map_err(|error| match error {
+        rusqlite::Error::MultipleStatement => {
+            mismatch("parameters are given to several statements; make each an item of `statements`", text)
+        }
+        error => refused(&error, text, work),
+    })?;
+    let count = statement.parameter_count();
+    match bound {
+        Bound::Positional(values) if values.len() != count => {
+            let message =
+                format!("the statement has {}, and {} given", parameters(count), given(values.len()));
+            return Err(mismatch(&message, text));
+        }
+        Bound::Positional(values) => {
+            for (value, index) in values.iter().zip(1_usize..) {
+                let done = statement.raw_bind_parameter(index, value);
+                done.map_err(|error| refused(&error, text, work))?;
+            }
+        }
+        Bound::Named(values) => {
+            let mut used = vec![false; values.len()];
+            for index in 1..=count {
+                // The name begins with what marks it, as in `:id`.
+                let name = statement.parameter_name(index).map(|name| name[1..].to_owned());
+                let place = name.as_ref().and_then(|name| values.iter().position(|(known, _)| known == name));
+                let Some(place) = place else {
+                    let name = name.map_or(format!("number {index}"), |name| format!("{name:?}"));
+                    return Err(mismatch(&format!("no value is given for the parameter {name}"), text));
+                };
+                used[place] = true;
+                let done = statement.raw_bind_parameter(index, &values[place].1);
+                done.map_err(|error| refused(&error, text, work))?;
+            }
+            if let Some(unused) = used.iter().position(|used| !used) {
+                let name = &values[unused].0;
+                return Err(mismatch(&format!("the statement has no parameter {name:?}"), text));
+            }
+        }
+    }
+    run(connection, &mut statement, text, work, answer)
+}
+
+/// Carries out a statement whose parameters have their values.
+fn run(
+    connection: &Connection,
+    statement: &mut Statement<'_>,
+    text: &str,
+    work: &Work<'_>,
+    answer: &mut Answer,
+) -> Result<(), Trouble> {
+    let before = connection.total_changes();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let width = columns.len();
+    let collected = patiently(work, || {
+        let mut collector = Collector::new(columns.clone());
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            let values = (0..width).map(|index| row.get_ref(index).map(json));
+            collector.push(values.collect::<Result<Vec<_>, _>>()?.into_iter());
+        }
+        Ok(collector)
+    });
+    let collected = collected.map_err(|error| {
+        let whole = statement.expanded_sql();
+        refused(&error, whole.as_deref().unwrap_or(text), work)
+    })?;
+    if connection.total_changes() != before {
+        answer.affected += connection.changes();
+    }
+    if width > 0 {
+        collected.finish(answer);
+    }
+    Ok(())
+}
+
+/// Tries again while the database is locked by others, as long as it may wait.
+fn patiently<T>(work: &Work<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let begin = clock::now();
+    loop {
+        match attempt() {
+            Err(error)
+                if is_locked(&error)
+                    && clock::now() - begin < patience(work)
+                    && !work.deadline.has_passed() =>
+            {
+                // SQLite does not wait itself where it sees that waiting is in vain.
+                if work.cancellation.wait(Duration::from_millis(1)) {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// How long to wait for a locked database.
+fn patience(work: &Work<'_>) -> Duration {
+    work.busy_timeout.unwrap_or(DEFAULT_PATIENCE)
+}
+
+fn refused(error: &rusqlite::Error, text: &str, work: &Work<'_>) -> Trouble {
+    if work.cancellation.is_requested() || work.deadline.has_passed() {
+        return Trouble::Stopped(shown(text));
+    }
+    let Wrong { mut message, code, detail } = Wrong::of(error);
+    if is_locked(error) && !patience(work).is_zero() {
+        message.push_str(&format!(" for longer than {}", format_duration(patience(work))));
+    }
+    let detail = detail.unwrap_or_else(|| shown(text));
+    Trouble::Refused(Refusal { message, code, place: None, detail })
+}
+
+/// What is wrong, in SQLite's words.
+struct Wrong {
+    message: String,
+    code: Option<String>,
+    /// The statement with the place of the mistake, where that is known.
+    detail: Option<String>,
+}
+
+impl Wrong {
+    fn of(error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(error, message) => Self {
+                message: message.clone().unwrap_or_else(|| error.to_string()),
+                code: Some(words::code(error.extended_code)),
+                detail: None,
+            },
+            rusqlite::Error::SqlInputError { error, msg, sql, offset } => Self {
+                message: msg.clone(),
+                code: Some(words::code(error.extended_code)),
+                detail: usize::try_from(*offset).ok().map(|offset| place::caret(sql, offset)),
+            },
+            other => Self { message: other.to_string(), code: None, detail: None },
+        }
+    }
+}
+
+/// A value as JSON: bytes become hexadecimal digits, and what JSON has no number for becomes a text.
+fn json(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => {
+            serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
+        }
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(bytes) => data_encoding::HEXLOWER.encode(bytes).into(),
+    }
+}
+
+impl ToSql for Datum {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean(value) => ValueRef::Integer((*value).into()),
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+            Self::Json(value) => return Ok(ToSqlOutput::Owned(value.to_string().into())),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::types::ValueRef;
+    use serde_json::json as expected;
+
+    use super::json;
+
+    #[test]
+    fn values_become_json() {
+        for (value, json_value) in [
+            (ValueRef::Null, expected!(null)),
+            (ValueRef::Integer(i64::MIN), expected!(i64::MIN)),
+            (ValueRef::Real(0.5), expected!(0.5)),
+            (ValueRef::Real(f64::INFINITY), expected!("inf")),
+            (ValueRef::Text("ä".as_bytes()), expected!("ä")),
+            (ValueRef::Text(b"a\xff"), expected!("a\u{FFFD}")),
+            (ValueRef::Blob(&[0, 255]), expected!("00ff")),
+        ] {
+            assert_eq!(json(value), json_value);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Text as such: templates, and what makes foreign text safe to show.
+//!
+//! Entry points: [`Template`], [`Compiled`], [`xml::clean`], [`terminal::printable`], [`excerpt::excerpt`],
+//! [`redact::Redactor`], [`shell::quote`].
+//! This module must never know what a test case is, and never lose text without saying so.
+
+mod escape;
+mod evaluate;
+pub mod excerpt;
+pub mod mistake;
+pub mod redact;
+pub mod shell;
+mod template;
+pub mod terminal;
+mod typed;
+pub mod xml;
+
+pub use evaluate::{Compiled, Layers};
+pub use template::{Template, TemplateError, Variables};
+pub use typed::typed;

@@ -1,0 +1,288 @@
+//! Masks secrets, whole or in a stream of pieces.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use crate::text::Variables;
+
+/// What stands in place of a secret.
+const MASK: &[u8] = b"***";
+
+/// The fewest bytes of a secret: less would mask what stands everywhere.
+pub const SHORTEST: usize = 4;
+
+/// The most memory for an expression that finds secrets, in bytes.
+const LARGEST: usize = 256 << 20;
+
+/// Finds secrets and masks them.
+///
+/// A secret of several lines is found line by line, too, since reports show lines; and every secret also as quoted
+/// in JSON and in Rust.
+#[derive(Clone)]
+pub struct Redactor {
+    /// Longest first.
+    secrets: Vec<Vec<u8>>,
+    expression: Regex,
+}
+
+impl Redactor {
+    /// A redactor for these secrets; none when there is nothing to mask. What is shorter than [`SHORTEST`] is left
+    /// alone.
+    ///
+    /// # Errors
+    /// When they are too long to be searched for, together some megabytes.
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>, regex::Error> {
+        let mut secrets: Vec<Vec<u8>> = Vec::new();
+        for value in values {
+            let lines = value.lines().map(str::trim).filter(|line| line.len() >= 2 * SHORTEST);
+            for text in [value, value.trim_end()].into_iter().chain(lines) {
+                let json = serde_json::to_string(text).unwrap_or_default();
+                let debug = format!("{text:?}");
+                let unquoted = |quoted: &str| quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
+                secrets.extend([text.to_owned(), unquoted(&json), unquoted(&debug)].map(String::into_bytes));
+            }
+        }
+        secrets.retain(|secret| secret.len() >= SHORTEST);
+        secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        secrets.dedup();
+        let escaped: Vec<String> = secrets.iter().map(|secret| escape(secret)).collect();
+        let expression =
+            RegexBuilder::new(&format!("(?-u){}", escaped.join("|"))).size_limit(LARGEST).build()?;
+        Ok((!secrets.is_empty()).then_some(Self { secrets, expression }))
+    }
+
+    /// The bytes with every secret masked.
+    #[must_use]
+    pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        self.expression.replace_all(bytes, regex::bytes::NoExpand(MASK))
+    }
+
+    /// Whether there is a secret.
+    #[must_use]
+    pub fn finds_in(&self, bytes: &[u8]) -> bool {
+        self.expression.is_match(bytes)
+    }
+
+    /// Masks the secrets in a text where it stands.
+    pub fn text(&self, text: &mut String) {
+        if let Cow::Owned(masked) = self.bytes(text.as_bytes()) {
+            *text = String::from_utf8_lossy(&masked).into_owned();
+        }
+    }
+
+    /// Masks the secrets in a text for people, also those that a `…` has cut: what stands beside it and is part of a
+    /// secret, if it is not too short to tell anything.
+    pub fn excerpts(&self, text: &mut String) {
+        self.text(text);
+        let parts: Vec<&str> = text.split('…').collect();
+        if parts.len() == 1 {
+            return;
+        }
+        let last = parts.len() - 1;
+        let masked = parts.iter().enumerate().map(|(index, part)| {
+            let mut bytes = part.as_bytes().to_vec();
+            if index > 0 {
+                bytes = self.without_end(&bytes, SHORTEST);
+            }
+            if index < last {
+                bytes = self.without_beginning(bytes, SHORTEST);
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        *text = masked.collect::<Vec<_>>().join("…");
+    }
+
+    /// The variables with every secret masked.
+    #[must_use]
+    pub fn variables(&self, variables: &Variables) -> Variables {
+        variables.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()
+    }
+
+    /// The value with every secret in its texts masked.
+    #[must_use]
+    pub fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => {
+                let mut text = text.clone();
+                self.text(&mut text);
+                text.into()
+            }
+            Value::Array(values) => values.iter().map(|value| self.value(value)).collect(),
+            Value::Object(values) => {
+                values.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Masks the secrets in a part of a stream after which bytes are missing: its end may be the beginning of one.
+    #[must_use]
+    pub fn before_gap(&self, bytes: &[u8]) -> Vec<u8> {
+        self.without_beginning(self.bytes(bytes).into_owned(), 1)
+    }
+
+    /// Masks the secrets in a part of a stream before which bytes are missing: its beginning may be the end of one.
+    #[must_use]
+    pub fn after_gap(&self, bytes: &[u8]) -> Vec<u8> {
+        self.bytes(&self.without_end(bytes, 1)).into_owned()
+    }
+
+    /// Masks the beginning of a secret, of at least so many bytes, at the end.
+    fn without_beginning(&self, mut bytes: Vec<u8>, least: usize) -> Vec<u8> {
+        let begun = |secret: &Vec<u8>| {
+            (least..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length])).unwrap_or(0)
+        };
+        let length = self.secrets.iter().map(begun).max().unwrap_or(0);
+        if length > 0 {
+            bytes.truncate(bytes.len() - length);
+            bytes.extend_from_slice(MASK);
+        }
+        bytes
+    }
+
+    /// Masks the end of a secret, of at least so many bytes, at the beginning.
+    fn without_end(&self, bytes: &[u8], least: usize) -> Vec<u8> {
+        let ended = |secret: &Vec<u8>| {
+            (least..secret.len())
+                .rev()
+                .find(|length| bytes.starts_with(&secret[secret.len() - length..]))
+                .unwrap_or(0)
+        };
+        let length = self.secrets.iter().map(ended).max().unwrap_or(0);
+        if length > 0 { [MASK, &bytes[length..]].concat() } else { bytes.to_vec() }
+    }
+
+    fn longest(&self) -> usize {
+        self.secrets.first().map_or(0, Vec::len)
+    }
+}
+
+/// The secrets as an expression, byte by byte.
+fn escape(secret: &[u8]) -> String {
+    secret.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// Two redactors are equal when they mask the same.
+impl PartialEq for Redactor {
+    fn eq(&self, other: &Self) -> bool {
+        self.secrets == other.secrets
+    }
+}
+
+impl Eq for Redactor {}
+
+/// Shows no secret.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} secrets)", self.secrets.len())
+    }
+}
+
+/// Masks a stream that comes in pieces, however it is cut.
+#[derive(Debug)]
+pub struct Masking {
+    redactor: Redactor,
+    /// What may still be the beginning of a secret.
+    held: Vec<u8>,
+}
+
+impl Masking {
+    /// A stream from its beginning.
+    #[must_use]
+    pub fn new(redactor: Redactor) -> Self {
+        Self { redactor, held: Vec::new() }
+    }
+
+    /// Takes the next piece, and gives what can be told of all so far.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(bytes);
+        // Whatever begins before this place is there in full.
+        let certain = self.held.len().saturating_sub(self.redactor.longest() - 1);
+        let mut masked = Vec::with_capacity(certain);
+        let mut place = 0;
+        for found in self.redactor.expression.find_iter(&self.held) {
+            if found.start() >= certain {
+                break;
+            }
+            masked.extend_from_slice(&self.held[place..found.start()]);
+            masked.extend_from_slice(MASK);
+            place = found.end();
+        }
+        if place < certain {
+            masked.extend_from_slice(&self.held[place..certain]);
+            place = certain;
+        }
+        self.held.drain(..place);
+        masked
+    }
+
+    /// The rest, when no piece follows.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.redactor.bytes(&self.held).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, prop, prop_oneof, proptest};
+
+    use super::{Masking, Redactor};
+
+    #[test]
+    fn secrets_are_masked_in_every_spelling() {
+        let redactor =
+            Redactor::new(["hunter22", "a\"b\nsecond line", "abc"]).expect("small").expect("secrets");
+        let masked = |text: &str| {
+            let mut text = text.to_owned();
+            redactor.text(&mut text);
+            text
+        };
+        assert_eq!(masked("is hunter22, hunter2 or hunter22?"), "is ***, hunter2 or ***?");
+        assert_eq!(masked("{\"a\\\"b\\nsecond line\"}"), "{\"***\"}");
+        assert_eq!(masked("-second line"), "-***");
+        assert_eq!(masked("abc"), "abc", "too short to be masked");
+        assert!(Redactor::new(["abc"]).expect("small").is_none());
+        assert!(!format!("{redactor:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn nothing_is_left_beside_a_gap() {
+        let redactor = Redactor::new(["hunter22"]).expect("small").expect("a secret");
+        assert_eq!(redactor.before_gap(b"x hunter22 hunt"), b"x *** ***");
+        assert_eq!(redactor.after_gap(b"er22 hunter22"), b"*** ***");
+        assert_eq!(redactor.before_gap(b"nothing"), b"nothing");
+        let mut text = "a hunter22 hunter…ter22 hun… hunter".to_owned();
+        redactor.excerpts(&mut text);
+        assert_eq!(text, "a *** ***…*** hun… hunter");
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_masks_the_same(
+            pieces in prop::collection::vec(
+                prop_oneof![Just("hunter22"), Just("hunter22b"), Just("ter22"), Just("hun"), Just("x"), Just("22b")],
+                0..30,
+            ),
+            cuts in prop::collection::vec(1usize..9, 1..60),
+        ) {
+            let redactor = Redactor::new(["hunter22", "hunter22b", "22bhun"]).expect("small").expect("secrets");
+            let whole = pieces.concat().into_bytes();
+            let mut masking = Masking::new(redactor.clone());
+            let (mut rest, mut masked) = (&whole[..], Vec::new());
+            for cut in cuts.iter().cycle() {
+                let (chunk, other) = rest.split_at(rest.len().min(*cut));
+                masked.extend(masking.push(chunk));
+                rest = other;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            masked.extend(masking.finish());
+            assert_eq!(String::from_utf8_lossy(&masked), String::from_utf8_lossy(&redactor.bytes(&whole)));
+        }
+    }
+}

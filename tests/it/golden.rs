@@ -1,0 +1,158 @@
+//! Golden files, and what `--update` does to them and to nothing else.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+use crate::support::{Run, Suite};
+
+const CASES: &str = r#"{ "cases": [
+  { "name": "same", "run": "echo same", "expect": { "stdout": { "file": "expected/same.txt" } } },
+  { "name": "differs", "run": "seq 3", "expect": { "stdout": { "file": "expected/{{ case }}.txt" } } },
+  { "name": "is missing", "run": "printf '\\000\\377' > out", "expect": { "files": { "out": { "file": "expected/new/out.bin" } } } },
+  { "name": "fails otherwise, too", "run": "echo now; exit 3", "expect": { "stdout": { "file": "expected/other.txt" } } },
+  { "name": "is known to fail", "xfail": "a bug", "run": "echo bug", "expect": { "stdout": { "file": "expected/bug.txt" } } }
+] }"#;
+
+fn suite() -> Suite {
+    Suite::of("sub/a.test.json", CASES)
+        .file("sub/expected/same.txt", "same\n")
+        .file("sub/expected/differs.txt", "1\n2\n")
+        .file("sub/expected/other.txt", "before\n")
+        .file("sub/expected/bug.txt", "right\n")
+}
+
+fn read(suite: &Suite, name: &str) -> Vec<u8> {
+    fs::read(suite.path().join("sub/expected").join(name)).expect(name)
+}
+
+fn update(suite: &Suite, arguments: &[&str], ci: Option<&str>) -> Run {
+    let mut command = suite.command(&[&["--update"], arguments].concat());
+    command.env_remove("CI");
+    if let Some(ci) = ci {
+        command.env("CI", ci);
+    }
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    suite.finish(command.spawn().expect("started"))
+}
+
+#[test]
+fn a_golden_that_differs_or_is_missing_is_a_failure_that_says_so() {
+    let run = suite().run(&[]).expect_code(1);
+    assert_eq!(run.verdict("same").0, "passed");
+    let differs = run.verdict("differs").1;
+    assert!(differs.contains("golden file expected/differs.txt"), "{differs}");
+    assert!(run.stdout.contains("| +3"), "{}", run.stdout);
+    let missing = run.verdict("is missing").1;
+    assert!(missing.contains("does not exist") && missing.contains("partest --update"), "{missing}");
+}
+
+#[test]
+fn update_rewrites_exactly_what_differs_and_says_what() {
+    let suite = suite();
+    let untouched = |name: &str| {
+        let metadata = fs::metadata(suite.path().join("sub/expected").join(name)).expect(name);
+        (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+    };
+    let before = ["same.txt", "bug.txt"].map(untouched);
+    fs::set_permissions(suite.path().join("sub/expected/differs.txt"), fs::Permissions::from_mode(0o640))
+        .expect("allowed");
+    let run = update(&suite, &["-v"], None).expect_code(1);
+    assert_eq!(["same.txt", "bug.txt"].map(untouched), before);
+    assert_eq!(read(&suite, "differs.txt"), b"1\n2\n3\n");
+    let mode =
+        fs::metadata(suite.path().join("sub/expected/differs.txt")).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(read(&suite, "new/out.bin"), b"\0\xff");
+    assert_eq!(read(&suite, "other.txt"), b"now\n");
+    for (name, verdict) in
+        [("differs", "passed"), ("is missing", "passed"), ("fails otherwise, too", "failure")]
+    {
+        assert_eq!(run.verdict(name).0, verdict, "{name}");
+    }
+    assert_eq!(run.verdict("is known to fail").0, "skipped");
+    for line in ["updated: sub/expected/differs.txt", "created: sub/expected/new/out.bin", "| +3"] {
+        assert!(run.stdout.contains(line), "{line}\n{}", run.stdout);
+    }
+    assert!(run.junit.as_deref().is_some_and(|xml| xml.contains("golden-updated")), "{:?}", run.junit);
+
+    let again = update(&suite, &["-q"], None).expect_code(1);
+    assert!(!again.stdout.contains("updated:"), "{}", again.stdout);
+    let passed = suite.run(&["--filter", "::differs", "--filter", "::is missing"]).expect_code(0);
+    assert!(passed.stdout.contains("2 passed"), "{}", passed.stdout);
+}
+
+#[test]
+fn every_step_runs_and_updates_its_own() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "name: a\nsteps:\n  - {run: echo 1, expect: {stdout: {file: one}}}\n  - {run: echo 2, expect: {stdout: {file: two}}}\n",
+    );
+    let run = update(&suite, &["-q"], Some("false")).expect_code(0);
+    assert!(run.stdout.contains("created: one") && run.stdout.contains("created: two"), "{}", run.stdout);
+    assert_eq!(fs::read_to_string(suite.path().join("two")).expect("written"), "2\n");
+    suite.run(&[]).expect_code(0);
+}
+
+#[test]
+fn a_ci_updates_nothing() {
+    for ci in ["true", "1", "yes"] {
+        let suite = suite();
+        let run = update(&suite, &[], Some(ci)).expect_code(2);
+        assert!(run.stderr.contains("CI"), "{}", run.stderr);
+        assert_eq!(read(&suite, "differs.txt"), b"1\n2\n");
+        assert!(!suite.path().join(".partest").exists(), "something ran");
+    }
+    for off in ["", "0", "false", "FALSE"] {
+        update(&suite(), &["--filter", "::differs"], Some(off)).expect_code(0);
+    }
+}
+
+#[test]
+fn nothing_outside_of_the_project_is_written() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let suite = Suite::of(
+        "a.test.yaml",
+        "cases:\n  - {name: link, run: echo x, expect: {stdout: {file: link/x}}}\n  - {name: up, run: echo x, env: {UP: ../../x}, expect: {stdout: {file: '{{ env.UP }}'}}}\n",
+    )
+    .file("b.test.yaml", "name: b\nrun: echo x\nexpect: {stdout: {file: ../x}}\n");
+    symlink(outside.path(), suite.path().join("link")).expect("linked");
+    let run = update(&suite, &[], None).expect_code(2);
+    assert!(run.verdict("link").1.contains("outside of the project"), "{:?}", run.verdict("link"));
+    assert!(run.verdict("up").1.contains("outside of the project"), "{:?}", run.verdict("up"));
+    assert!(
+        run.stdout.contains("b.test.yaml:3:25") && run.stdout.contains("leads out of the project"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(fs::read_dir(outside.path()).expect("readable").count(), 0);
+}
+
+#[test]
+fn two_cases_cannot_disagree_about_a_golden() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "defaults: {run: 'echo {{ case }}', expect: {stdout: {file: shared.txt}}}\ncases: [{name: one}, {name: two}]\n",
+    );
+    let run = update(&suite, &["-j1"], None).expect_code(1);
+    assert_eq!(run.verdict("one").0, "passed");
+    assert!(run.verdict("two").1.contains("another case"), "{:?}", run.verdict("two"));
+    assert_eq!(fs::read_to_string(suite.path().join("shared.txt")).expect("written"), "one\n");
+}
+
+#[test]
+fn large_and_odd_goldens_are_told_and_kept() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "cases:\n  - {name: folder, run: echo x, expect: {stdout: {file: folder}}}\n  - {name: large, run: echo x, expect: {stdout: {file: large}}}\n",
+    )
+    .file("folder/x", "");
+    fs::File::create(suite.path().join("large")).and_then(|file| file.set_len(17 << 20)).expect("made");
+    let run = update(&suite, &[], None).expect_code(1);
+    assert!(run.verdict("folder").1.contains("it is a directory"), "{:?}", run.verdict("folder"));
+    assert!(
+        run.verdict("large").1.contains("no more than 16777216 are compared"),
+        "{:?}",
+        run.verdict("large")
+    );
+    assert_eq!(fs::metadata(suite.path().join("large")).expect("there").len(), 17 << 20);
+}

@@ -1,0 +1,179 @@
+//! Cases that fail only in company.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Run, Suite, send};
+
+/// Forty cases of two files. Among them are pairs that disturb each other.
+fn suite() -> Suite {
+    let innocent = |from: usize, to: usize| -> String {
+        let case = |n: usize| {
+            let seconds = format!("0.0{}", n % 7 + 1);
+            format!(
+                r#"{{ "name": "case {n}", "run": "echo {n} > own; sleep {seconds}; test $(cat own) = {n}" }}"#
+            )
+        };
+        (from..to).map(case).collect::<Vec<_>>().join(",\n")
+    };
+    let first = r#"
+      { "name": "left", "run": "echo left > {{ dir }}/shared.txt; sleep 0.05; test $(cat {{ dir }}/shared.txt) = left" },
+      { "name": "holds", "run": "mkdir {{ dir }}/busy; sleep 0.1; rmdir {{ dir }}/busy" },
+      { "name": "writes", "run": ["sh", "-c", "sleep 0.03; echo x >> /$0; sleep 0.03", "{{ dir }}/table.db"] },
+      { "name": "litters", "run": "touch {{ dir }}/litter; sleep 0.02" },"#;
+    let second = r#"
+      { "name": "right", "run": "sleep 0.02; echo right > {{ dir }}/shared.txt; sleep 0.06; grep -q right {{ dir }}/shared.txt" },
+      { "name": "holds too", "locks": { "other": "shared" }, "run": "sleep 0.02; mkdir {{ dir }}/busy; sleep 0.08; rmdir {{ dir }}/busy" },
+      { "name": "counts", "run": "n=$(cat {{ dir }}/table.db | wc -l); sleep 0.08; test $(cat {{ dir }}/table.db | wc -l) = $n" },
+      { "name": "wants it clean", "run": "if test -e {{ dir }}/litter; then rm {{ dir }}/litter; exit 1; fi" },"#;
+    Suite::new()
+        .file("suite/a.test.json", format!(r#"{{ "cases": [{first}{}] }}"#, innocent(0, 16)))
+        .file("suite/b.test.json", format!(r#"{{ "cases": [{second}{}] }}"#, innocent(16, 32)))
+        .file("suite/table.db", "1\n")
+}
+
+#[track_caller]
+fn finds(run: &Run, parts: &[&str]) {
+    for part in parts {
+        assert!(run.stdout.contains(part), "{part}\n--- stdout\n{}\n--- stderr\n{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
+fn of_forty_cases_the_two_are_named_that_write_the_same_file() {
+    let suite = suite();
+    let run = suite.run(&["interfere", "suite/a::left", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &[
+            "suite/a::left passes alone: 5 of 5\n",
+            "39 suspects: all that may run beside it\n",
+            "FOUND: suite/a::left fails beside suite/b::right: ",
+            " and 0 of 5 alone\n",
+            "/suite/shared.txt. A lock keeps them from each other:\n",
+            "  suite/a.test.json:2  suite/a::left\n    \"locks\": [\"shared.txt\"]\n",
+            "  suite/b.test.json:2  suite/b::right\n    \"locks\": [\"shared.txt\"]\n",
+        ],
+    );
+    assert!(!suite.path().join(".partest").exists(), "no run of the suite");
+}
+
+#[test]
+fn the_other_one_may_be_the_one_that_fails() {
+    let run = suite().run(&["interfere", "suite/a::writes", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &[
+            "it does not fail, but suite/b::counts does\n",
+            "FOUND: suite/b::counts fails beside suite/a::writes: ",
+            "\"locks\": [\"table.db\"]\n",
+        ],
+    );
+}
+
+#[test]
+fn both_may_fail_and_locks_that_there_are_stay() {
+    let run = suite().run(&["interfere", "suite/b::holds too", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &[
+            "FOUND: suite/b::holds too fails beside suite/a::holds: ",
+            "    \"locks\": [\"busy\"]\n",
+            "    \"locks\": { \"busy\": \"exclusive\", \"other\": \"shared\" }\n",
+        ],
+    );
+}
+
+#[test]
+fn what_fails_after_another_is_told_apart() {
+    let run = suite().run(&["interfere", "suite/b::wants it clean", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &["FOUND: suite/b::wants it clean fails after suite/a::litters, and passes alone (5 of 5)\n"],
+    );
+}
+
+#[test]
+fn those_are_suspects_that_were_beside_it_when_it_failed() {
+    let suite = suite();
+    // Until it is on record that the two were beside each other.
+    let ids = ["suite/a::left", "suite/b::right", "suite/a::case 1", "suite/b::case 17"];
+    let arguments: Vec<&str> = ids.iter().flat_map(|id| ["--exact", id]).chain(["-j", "4"]).collect();
+    let recorded = (0..20).any(|_| {
+        let run = suite.run(&arguments);
+        run.code == 1 && run.verdict("left").0 == "failure"
+    });
+    assert!(recorded, "they never meet");
+    let history = suite.run(&["history", "suite/a::left"]).stdout;
+    let run = suite.run(&["interfere", "suite/a::left", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &[" were beside it in ", " of earlier runs\n", "FOUND: suite/a::left fails beside suite/b::right: "],
+    );
+    assert_eq!(suite.run(&["history", "suite/a::left"]).stdout, history, "the history has no line more");
+}
+
+#[test]
+fn what_stays_behind_is_told() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "first", "run": "test ! -e {{ dir }}/left" },
+          { "name": "leaves", "run": "touch {{ dir }}/left" },
+          { "name": "other", "locks": ["x"], "run": "true" }
+        ] }"#,
+    );
+    let run = suite.run(&["interfere", "a::first", "--tries", "3"]).expect_code(0);
+    finds(&run, &["a::first passed alone (3 of 3), and fails even alone since others ran\n", "a::leaves"]);
+}
+
+#[test]
+fn a_case_that_fails_alone_or_never_is_said_to() {
+    let suite = Suite::of(
+        "a.test.toml",
+        "[[cases]]\nname = 'bad'\nrun = 'false'\n\n[[cases]]\nname = 'good'\nrun = 'true'\n\n[[cases]]\nname = 'left out'\nskip = 'not now'\nrun = 'true'\n",
+    );
+    let run = suite.run(&["interfere", "a::bad", "--tries", "3"]).expect_code(1);
+    finds(&run, &["a::bad fails alone: 3 of 3 times\n", "a.test.toml:"]);
+    let run = suite.run(&["interfere", "a::good", "--tries", "3"]).expect_code(4);
+    finds(&run, &["a::good fails neither alone nor beside 1 other\n"]);
+    for (arguments, message) in [
+        (&["interfere", "a::god"][..], "no test case has the id \"a::god\"; did you mean \"a::good\"?"),
+        (&["interfere", "a::left out"], "a::left out cannot be run: not now"),
+        (&["interfere", "a::good", "--tries", "0"], "invalid value '0'"),
+        (&["interfere", "a::good", "--time-limit", "0s"], "longer than zero"),
+        (&["interfere"], "<ID>"),
+    ] {
+        let run = suite.run(arguments).expect_code(2);
+        assert!(run.stderr.contains(message), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_search_ends_with_its_time_and_with_a_signal() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [ { "name": "slow", "run": "sleep 0.2" }, { "name": "b", "run": "sleep 0.2" } ] }"#,
+    );
+    let run = suite.run(&["interfere", "a::slow", "--tries", "1000", "--time-limit", "1s"]).expect_code(4);
+    finds(&run, &["the time is over, and a::slow has not failed yet\n"]);
+    let child = suite.start(&["interfere", "a::slow", "--tries", "1000"]);
+    let begin = Instant::now();
+    while suite.processes().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    send(&child, Signal::INT);
+    suite.finish(child).expect_code(130);
+}
+
+#[test]
+fn a_case_may_disturb_itself() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "cases:\n- { name: own, run: \"mkdir '{{ dir }}/own.d'; sleep 0.05; rmdir '{{ dir }}/own.d'\" }\n- { name: b, run: 'true' }\n",
+    );
+    let run = suite.run(&["interfere", "a::own", "--tries", "3"]).expect_code(0);
+    finds(&run, &["FOUND: a::own fails beside a copy of itself: ", "    locks: [\"own.d\"]\n"]);
+}

@@ -1,0 +1,112 @@
+//! Matchers as a user meets them: what holds, what is said when it does not, and mistakes in their spelling.
+
+use crate::support::Suite;
+
+/// What the only case's failure says, with everything on the console.
+fn failure(run: &str, stdout: &str) -> (String, String) {
+    let descriptor = format!(r#"{{ "name": "case", "run": {run:?}, "expect": {{ "stdout": {stdout} }} }}"#);
+    let run = Suite::of("a.test.json", &descriptor).run(&[]).expect_code(1);
+    let (verdict, message) = run.verdict("case");
+    assert_eq!(verdict, "failure", "{message}");
+    (message, run.stdout)
+}
+
+#[test]
+fn the_first_difference_is_named_with_its_place() {
+    for (run, stdout, expected) in [
+        ("seq 5", r#"{ "lines": ["1", "...", "4", "6"] }"#, r#"stdout: line 5: expected "6", found "5""#),
+        (
+            "printf 'a\\nb\\n'",
+            r#"{ "unordered": ["b", "c"] }"#,
+            r#"stdout: 1 line is missing, the first is "c"; 1 line is not expected"#,
+        ),
+        ("echo 7", r#"{ "number": { "min": 8 } }"#, "stdout: expected at least 8, found 7"),
+        (
+            "echo took long",
+            r#"{ "number": { "from": "(\\d+) ms", "max": 3 } }"#,
+            r#"stdout does not match "(\\d+) ms", so there is no number"#,
+        ),
+        (
+            r#"echo '{"a": [{"b": 1}, {"b": 2}]}'"#,
+            r#"{ "jsonpath": { "$.a[*].b": 1 } }"#,
+            "stdout: $.a[1].b: expected 1, found 2",
+        ),
+        (
+            r#"echo '{"a": [{"b": 1}, {"b": 2}]}'"#,
+            r#"{ "jsonpath": { "$.a[1].b": { "number": { "max": 1 } } } }"#,
+            "stdout: $.a[1].b: expected at most 1, found 2",
+        ),
+        (r#"echo '{"a": 1}'"#, r#"{ "jsonpath": { "$.b": 1 } }"#, r#"stdout: $.b: found nothing in {"a":1}"#),
+        (
+            r#"echo '{"a": 1}'"#,
+            r#"{ "jsonpath": { "$.a": { "exists": false } } }"#,
+            "stdout: $.a: expected nothing, found 1",
+        ),
+        ("echo '{'", r#"{ "jsonpath": { "$.b": 1 } }"#, "stdout is not JSON: EOF while parsing"),
+        (
+            "echo 5ms",
+            r#"{ "normalize": { "replace": "\\d", "with": "N" }, "equals": "Nms" }"#,
+            "stdout: expected no newline at the end, found one",
+        ),
+        ("echo c", r#"{ "one_of": ["a\n", { "contains": "b" }] }"#, "stdout: none of 2 alternatives holds"),
+    ] {
+        let (message, console) = failure(run, stdout);
+        assert!(message.contains(expected), "{message}\n{console}");
+    }
+}
+
+#[test]
+fn a_difference_of_lines_is_shown_without_what_fits() {
+    let (_, console) =
+        failure("echo started 17; seq 30; echo end", r#"{ "lines": "started [..]\n...\n29\n31\nend\n" }"#);
+    assert!(console.contains("| -31") && console.contains("| +30"), "{console}");
+    assert!(!console.contains("[..]"), "{console}");
+}
+
+#[test]
+fn json_values_keep_their_types_and_may_hold_variables() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "vars": { "who": "ada" }, "cases": [
+        { "name": "right", "run": "echo '{\"id\": 7, \"name\": \"ada\", \"x-y\": [{\"x-z\": 1}]}'",
+          "expect": { "stdout": { "jsonpath": { "$.id": 7.0, "$.name": "{{ who }}", "$['x-y']": [{ "x-z": 1 }] } } } },
+        { "name": "a text is no number", "run": "echo '{\"id\": \"7\"}'",
+          "expect": { "stdout": { "jsonpath": { "$.id": 7 } } } } ] }"#,
+    );
+    let run = suite.run(&[]).expect_code(1);
+    assert_eq!(run.verdict("right").0, "passed");
+    assert_eq!(run.verdict("a text is no number").1, r#"stdout: $.id: expected 7, found "7""#);
+}
+
+#[test]
+fn three_spellings_expect_the_same() {
+    let json = r#"{ "name": "json", "run": "echo 5", "expect": { "stdout": {
+        "lines": ["[..]"], "number": { "min": 1, "max": 4.5 }, "normalize": ["ansi"], "jsonpath": { "$": 5 } } } }"#;
+    let yaml = "name: yaml\nrun: echo 5\nexpect:\n  stdout:\n    lines: '[..]'\n    number: {min: 1, max: 4.5}\n    normalize: ansi\n    jsonpath: {$: 5}\n";
+    let toml = "name = 'toml'\nrun = 'echo 5'\n[expect.stdout]\nlines = '[..]'\nnumber = { min = 1, max = 4.5 }\nnormalize = 'ansi'\njsonpath = { '$' = 5 }\n";
+    let run = Suite::of("a.test.json", json).file("b.test.yaml", yaml).file("c.test.toml", toml);
+    let run = run.run(&[]).expect_code(1);
+    for name in ["json", "yaml", "toml"] {
+        assert_eq!(run.verdict(name).1, "stdout: expected from 1 to 4.5, found 5", "{name}");
+    }
+}
+
+#[test]
+fn files_are_matched_as_outputs_are() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "name: a\nrun: printf '{\"n\":1}' > out.json\nexpect: {files: {out.json: {jsonpath: {$.n: 2}}}}\n",
+    );
+    let run = suite.run(&[]).expect_code(1);
+    assert_eq!(run.verdict("a").1, "file out.json: $.n: expected 2, found 1");
+}
+
+#[test]
+fn an_output_that_was_cut_is_not_normalized() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "name: a\nrun: head -c 9000000 /dev/zero\nexpect: {stdout: {normalize: crlf, not_contains: x}}\n",
+    );
+    let run = suite.run(&[]).expect_code(1);
+    assert!(run.verdict("a").1.contains("too long to be tested"), "{:?}", run.verdict("a"));
+}

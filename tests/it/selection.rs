@@ -1,0 +1,116 @@
+//! What is found, selected and listed.
+
+use crate::support::Suite;
+
+fn suite() -> Suite {
+    Suite::new()
+        .file("api/users.test.json", r#"{ "cases": [{ "name": "adds", "run": "true", "tags": ["smoke"] }, { "name": "removes", "skip": "later", "run": "true" }] }"#)
+        .file("api/deep/rights.test.toml", "name = \"grants\"\nrun = \"true\"\n")
+        .file("files.test.yaml", "run: \"true\"\n")
+        .file(".hidden/no.test.json", "not even JSON")
+        .file("ignored/no.test.json", "not even JSON")
+        .file(".gitignore", "ignored/\n")
+        .file("notes.json", "{}")
+}
+
+#[test]
+fn descriptors_are_found_in_order_of_their_paths() {
+    let run = suite().run(&["--list"]).expect_code(0);
+    let ids: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(ids, ["api/deep/rights::grants", "api/users::adds", "api/users::removes", "files::files"]);
+    assert_eq!(run.junit, None, "--list runs nothing");
+}
+
+#[test]
+fn the_list_as_json_has_places_tags_and_reasons() {
+    let run = suite().run(&["--list", "--format", "json", "api"]).expect_code(0);
+    let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(list["errors"], serde_json::json!([]));
+    let adds = &list["cases"][1];
+    assert_eq!(adds["id"], "api/users::adds");
+    assert_eq!(adds["file"], "api/users.test.json");
+    assert_eq!(adds["line"], 1);
+    assert_eq!(adds["tags"], serde_json::json!(["smoke"]));
+    assert_eq!(list["cases"][2]["skip"], "later");
+}
+
+#[test]
+fn an_empty_list_is_a_list() {
+    let run = suite().run(&["--list", "--format", "json", "--filter", "no such case"]).expect_code(4);
+    let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(list, serde_json::json!({ "cases": [], "errors": [] }));
+    assert!(run.stderr.contains("no test case"), "{}", run.stderr);
+}
+
+#[test]
+fn an_id_is_the_same_however_its_file_is_named() {
+    for path in [".", "api", "api/users.test.json", "./api/../api"] {
+        let run = suite().run(&[path, "--exact", "api/users::adds"]).expect_code(0);
+        assert!(run.stdout.contains("1 passed"), "{path}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_glob_is_for_the_whole_id() {
+    let run = suite().run(&["--list", "--filter", "api/*::?dds"]).expect_code(0);
+    assert_eq!(run.stdout, "api/users::adds\n");
+    let run = suite().run(&["--list", "--filter", "rights", "--filter", "files"]).expect_code(0);
+    assert_eq!(run.stdout, "api/deep/rights::grants\nfiles::files\n");
+}
+
+#[test]
+fn the_list_shows_errors_and_the_rest() {
+    let suite = suite().file("broken.test.json", "{ \"run\": 7 }");
+    let run = suite.run(&["--list"]).expect_code(2);
+    assert_eq!(run.stdout.lines().count(), 4);
+    assert!(run.stderr.contains("broken.test.json:1:10"), "{}", run.stderr);
+}
+
+#[test]
+fn the_journal_can_be_read_while_the_run_goes_on() {
+    let run = suite().run(&["--format", "json"]).expect_code(0);
+    let events: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let kind = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    assert_eq!((kind("run-started"), kind("case-finished"), kind("run-finished")), (1, 4, 1));
+    assert_eq!(events[0]["event"], "run-started");
+}
+
+#[test]
+fn an_expression_selects_and_is_joined_with_the_other_filters() {
+    let suite = suite();
+    for (arguments, ids) in [
+        (&["-E", "tag(smoke) | path(files.*)"][..], "api/users::adds\nfiles::files\n"),
+        (&["-E", "suite(api/**) & !name(~s)"], ""),
+        (&["-E", "path(api/**) and not tag(smoke)"], "api/deep/rights::grants\napi/users::removes\n"),
+        (&["-E", "name(adds)", "-E", "name(grants)"], "api/deep/rights::grants\napi/users::adds\n"),
+        (&["-E", "path(api/**)", "--filter", "users"], "api/users::adds\napi/users::removes\n"),
+        (&["-E", "tag(smoke)", "--exact", "api/users::removes"], ""),
+        (&["--tag", "smoke"], "api/users::adds\n"),
+        (&["--tag", "none", "-t", "s*"], "api/users::adds\n"),
+        (&["--tag", "smoke", "-E", "name(removes)"], ""),
+    ] {
+        let arguments = [&["--list"][..], arguments].concat();
+        let run = suite.run(&arguments).expect_code(if ids.is_empty() { 4 } else { 0 });
+        assert_eq!(run.stdout, ids, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_an_expression_is_shown_and_nothing_runs() {
+    let suite = suite();
+    let run = suite.run(&["-E", "tag(smoke) & tga(slow)"]).expect_code(2);
+    let expected = "partest: error: unknown predicate `tga`\n  |\n1 | tag(smoke) & tga(slow)\n  |              ^^^\n  |\n  = help: did you mean `tag`?\n";
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", expected));
+    assert_eq!(run.junit, None);
+    suite.run(&["--tag", ""]).expect_code(2);
+}
+
+#[test]
+fn a_broken_suite_file_is_told_when_one_case_below_it_is_asked_for() {
+    let suite = suite().file("api/suite.toml", "defautls = 1\n");
+    let run = suite.run(&["--exact", "api/users::adds"]).expect_code(2);
+    assert!(run.stdout.contains("api/suite.toml:1:1"), "{}", run.stdout);
+    assert!(suite.run(&["--exact", "files::files"]).expect_code(0).stdout.contains("1 passed"));
+    suite.run(&["--tag", "smoke"]).expect_code(2);
+}

@@ -1,0 +1,161 @@
+//! Workers: processes that answer the calls of many cases.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Suite, send};
+
+/// A worker that passes every case and tells its number.
+const PASS: &str = "n=0; while read -r q; do n=$((n+1)); echo \"{\\\"outcome\\\":\\\"pass\\\",\\\"output\\\":{\\\"n\\\":$n}}\"; done";
+
+#[track_caller]
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A suite with this worker and these cases, each of which is a name and the rest of it.
+fn suite(worker: &str, cases: &[(&str, &str)]) -> Suite {
+    let cases: Vec<_> =
+        cases.iter().map(|(name, rest)| format!("  - {{ name: {name}, call: {name}{rest} }}\n")).collect();
+    let worker = serde_json::to_string(worker).expect("a text");
+    Suite::of("a.test.yaml", &format!("defaults: {{ worker: {worker} }}\ncases:\n{}", cases.concat()))
+}
+
+#[test]
+fn a_worker_has_no_more_processes_than_it_may() {
+    let worker = "while read -r q; do case $q in *crowd*) for i in 1 2 3 4 5 6 7 8 9; do sleep 60 & done; wait;; esac; echo '{\"outcome\":\"pass\"}'; done";
+    let limit = ", limits: { processes: 5 }";
+    let suite = suite(worker, &[("calm", limit), ("crowd", limit), ("calm again", limit)]);
+    let run = suite.run(&["--jobs", "1"]).expect_code(1);
+    let (verdict, message) = run.verdict("crowd");
+    assert_eq!(verdict, "failure", "{message}");
+    assert!(message.contains("exceeded limits.processes = 5: there were"), "{message}");
+    assert_eq!((run.verdict("calm").0, run.verdict("calm again").0), ("passed", "passed"));
+}
+
+#[test]
+fn one_process_answers_many_cases_and_is_gone_at_the_end() {
+    let cases: Vec<_> = (0..40).map(|n| format!("c{n}")).collect();
+    let cases: Vec<_> = cases.iter().map(|name| (name.as_str(), "")).collect();
+    let suite = suite(&format!("echo started >> \"$PARTEST_RUN_DIR/../../starts\"; {PASS}"), &cases);
+    let run = suite.command(&["--jobs", "2"]).env("TMPDIR", suite.temporary()).output().expect("run");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    let starts = std::fs::read_to_string(suite.temporary().join("starts")).expect("written");
+    assert!((1..=2).contains(&starts.lines().count()), "{starts}");
+    std::fs::remove_file(suite.temporary().join("starts")).expect("removed");
+    suite.check_nothing_is_left();
+}
+
+#[test]
+fn a_question_tells_the_case_and_its_input() {
+    let echo = "while read -r q; do echo \"{\\\"outcome\\\":\\\"pass\\\",\\\"output\\\":$q}\"; done";
+    let text = format!(
+        "name: a\nworker: {}\nvars: {{ n: 3 }}\ncall: {{ list: ['{{{{ n }}}}', x], at: '{{{{ dir }}}}' }}\nexpect: {{ output: {{ json: {{
+         case: 'a::a', name: a, attempt: 1, dir: '{{{{ dir }}}}', input: {{ list: [3, x], at: '{{{{ dir }}}}' }} }}, exact: true }} }}",
+        serde_json::to_string(echo).expect("a text")
+    );
+    Suite::of("a.test.yaml", &text).run(&[]).expect_code(0);
+}
+
+#[test]
+fn a_worker_that_fails_a_case_says_why_and_its_errors_are_attached() {
+    let script = "while read -r q; do echo 'looked closely' >&2; printf '{\"outcome\":\"fail\",\"message\":\"two\\\\nlines\"}\\n'; done";
+    let run = suite(script, &[("a", "")]).run(&[]).expect_code(1);
+    assert_eq!(run.verdict("a"), ("failure", "two".to_owned()));
+    assert!(run.stdout.contains("    | lines") && run.stdout.contains("looked closely"), "{}", run.stdout);
+    let expected = suite(PASS, &[("a", ", expect: { output: { json: { n: 2 } } }")]).run(&[]).expect_code(1);
+    let (_, message) = expected.verdict("a");
+    assert_eq!(message, "output: $.n: expected 2, found 1");
+}
+
+/// What becomes of the middle one of three cases, and that the others pass.
+fn middle(on_b: &str) -> (i32, &'static str, String) {
+    let script = format!(
+        "while read -r q; do case $q in *'\"b\"}}') {on_b} ;; esac; echo '{{\"outcome\":\"pass\"}}'; done"
+    );
+    let cases = [("a", ""), ("b", ", timeout: 1s, grace: 100ms"), ("c", "")];
+    let run = suite(&script, &cases).run(&["--jobs", "1"]);
+    for other in ["a", "c"] {
+        assert_eq!(run.verdict(other).0, "passed", "{}", run.stdout);
+    }
+    let (verdict, message) = run.verdict("b");
+    (run.code, verdict, message)
+}
+
+#[test]
+fn a_worker_that_does_not_answer_costs_one_case_its_verdict() {
+    let crash = "the worker was ended by signal 11 (SIGSEGV) before it answered";
+    assert_eq!(middle("kill -SEGV $$"), (1, "failure", crash.to_owned()));
+    let exit = "the worker exited with code 3 before it answered; it had written \"half\"";
+    assert_eq!(middle("printf half; exit 3"), (1, "failure", exit.to_owned()));
+    let (code, verdict, message) = middle("trap '' TERM; while :; do sleep 1; done");
+    assert_eq!((code, verdict), (1, "failure"), "{message}");
+    assert_eq!(message, "timed out after 1.00s; the worker was ended");
+    for (answer, reason) in [
+        ("echo Traceback", "the worker's answer cannot be read: expected value: \"Traceback\""),
+        ("echo '{\"case\":\"z\",\"outcome\":\"pass\"}'", "the worker has answered for another case: \"z\""),
+        (
+            "printf '{\"outcome\":\"pass\"}\\n{\"outcome\":\"fail\"}\\n'; sleep 9",
+            "the worker has written more than the line of its answer: \"{\\\"outcome\\\":\\\"fail\\\"}\"",
+        ),
+    ] {
+        assert_eq!(middle(&format!("{answer}; sleep 9")), (1, "error", reason.to_owned()));
+    }
+}
+
+#[test]
+fn a_worker_may_go_after_an_answer_but_not_without_one() {
+    let once = "read -r q; echo '{\"outcome\":\"pass\"}'";
+    suite(once, &[("a", ""), ("b", ""), ("c", "")]).run(&["--jobs", "1"]).expect_code(0);
+    let run = suite("exit 0", &[("a", ""), ("b", "")]).run(&[]).expect_code(1);
+    assert_eq!(run.verdict("b").1, "the worker exited with code 0 before it answered");
+}
+
+#[test]
+fn a_worker_that_cannot_start_is_an_error_of_each_case() {
+    let text =
+        "defaults: { worker: [./no-such-checker] }\ncases: [{ name: a, call: 1 }, { name: b, call: 2 }]";
+    let run = Suite::of("a.test.yaml", text).run(&[]).expect_code(1);
+    for name in ["a", "b"] {
+        let (verdict, message) = run.verdict(name);
+        assert!(verdict == "error" && message.contains("no-such-checker"), "{message}");
+    }
+}
+
+#[test]
+fn mistakes_have_their_place() {
+    for (text, place, message) in [
+        ("name: a\ncall: 1", "a.test.yaml:2:7", "nobody answers this `call`"),
+        ("name: a\ncall: 1\nworker: []", "a.test.yaml:3:9", "`worker` is empty"),
+        ("name: a\ncall: 1\nworker: ['x', '{{ work }}']", "a.test.yaml:3:9", "has no `work` of its own"),
+        ("name: a\ncall: '{{ nobody }}'\nworker: x", "a.test.yaml:2:7", "unknown variable `nobody`"),
+        ("name: a\nrun: x\nworker: x", "a.test.yaml:3:9", "`worker` does not belong to `run`"),
+        (
+            "name: a\ncall: 1\nworker: x\nexpect: {exit: 0}",
+            "a.test.yaml:4:16",
+            "`exit` cannot be expected of `call`",
+        ),
+    ] {
+        let run = Suite::of("a.test.yaml", text).run(&["--list"]);
+        assert!(run.stderr.contains(place) && run.stderr.contains(message), "{text}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn nothing_of_a_worker_outlives_a_run_that_is_interrupted_or_killed() {
+    for signal in [Signal::INT, Signal::KILL] {
+        let script = "sleep 301 & while read -r q; do sleep 302; done";
+        let suite = suite(script, &[("a", ", grace: 100ms"), ("b", ", grace: 100ms")]);
+        let child = suite.start(&["--jobs", "2"]);
+        wait_until("workers", || suite.processes().len() >= 6);
+        send(&child, signal);
+        let _ = child.wait_with_output().expect("waited for");
+        wait_until("nothing", || suite.processes().is_empty());
+    }
+}
