@@ -8,6 +8,7 @@ use crate::process::error::StartError;
 use crate::process::linux::{Reaped, reap};
 use crate::process::orphans::{Orphans, Presence};
 use crate::process::start::{Started, start};
+use crate::process::suspend::await_starts;
 use crate::process::watch::{Exit, Watch};
 use crate::process::{Command, Finished, Limits, Listener};
 use crate::time::clock;
@@ -110,6 +111,15 @@ pub(in crate::process) fn see_out(
     }
 }
 
+/// Whether somebody holds the output open who is not only about to become another case's program.
+fn is_held(watch: &mut Watch<'_>) -> bool {
+    if !watch.is_silent() {
+        await_starts();
+        watch.drain();
+    }
+    !watch.is_silent()
+}
+
 /// Gives what outlives a process that has ended by itself a short while, and then ends it. Says whether
 /// anything had to be ended.
 fn settle(watch: &mut Watch<'_>, orphans: &mut Orphans<'_>, limits: &Limits) -> (bool, Option<u32>) {
@@ -127,8 +137,8 @@ fn settle(watch: &mut Watch<'_>, orphans: &mut Orphans<'_>, limits: &Limits) -> 
         }
     }
     // What is there now has been left behind, even if the sweep finds it dead already.
-    let found = orphans.collect();
+    let found = orphans.collect() || is_held(watch);
     watch.kill_group();
     let sweep = orphans.sweep();
-    (found || sweep.killed || !watch.is_silent(), sweep.unkillable)
+    (found || sweep.killed, sweep.unkillable)
 }

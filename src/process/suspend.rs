@@ -27,6 +27,12 @@ pub fn suspend() {
     drop(gate);
 }
 
+/// Waits until every process that is being started right now has become its program. Until then it holds copies of
+/// whatever was open at its birth, also of the pipes of others.
+pub(in crate::process) fn await_starts() {
+    drop(GATE.write().unwrap_or_else(PoisonError::into_inner));
+}
+
 /// To be held while a process is started.
 pub(in crate::process) fn may_start() -> RwLockReadGuard<'static, ()> {
     GATE.read().unwrap_or_else(PoisonError::into_inner)

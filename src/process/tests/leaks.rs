@@ -1,10 +1,12 @@
 //! What outlives the process that started it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Probe, has, timed};
 use crate::model::{End, ExitStatus};
 use crate::process::adopt_orphans;
+use crate::process::suspend::may_start;
 
 /// Set in the process that runs the tests which need adoption off.
 const ALONE: &str = "PARTEST_TEST_ALONE";
@@ -40,6 +42,31 @@ fn a_background_child_that_goes_away_in_time_is_none() {
     let finished = Probe::sh("sleep 0.05 >/dev/null 2>&1 & exit 4").finish_and_check();
     assert!(finished.leaked.is_empty(), "{:?}", finished.leaked);
     assert_eq!(finished.status, ExitStatus::Exited(4));
+}
+
+#[test]
+fn a_sibling_that_is_being_started_holds_no_output_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (pid, copied) = (folder.path().join("pid"), folder.path().join("copied"));
+    let (pid_file, copied_file) = (pid.display(), copied.display());
+    let script = format!(
+        "echo $$ >{pid_file}.new; mv {pid_file}.new {pid_file}; until test -e {copied_file}; do sleep 0.01; done"
+    );
+    std::thread::scope(|scope| {
+        let sibling = scope.spawn(|| {
+            let process = wait_for(|| std::fs::read_to_string(&pid).ok());
+            let output = PathBuf::from(format!("/proc/{}/fd/1", process.trim()));
+            let start = may_start();
+            let copy = std::fs::File::options().write(true).open(output).expect("a pipe");
+            std::fs::write(&copied, "").expect("written");
+            wait_for(|| (!is_alive(process.trim())).then_some(()));
+            std::thread::sleep(Duration::from_millis(400));
+            drop((copy, start));
+        });
+        let finished = Probe::sh(&script).finish_and_check();
+        assert_eq!((finished.status, finished.leaked), (ExitStatus::Exited(0), Vec::new()));
+        sibling.join().expect("a pipe was held");
+    });
 }
 
 #[test]
@@ -198,6 +225,23 @@ fn deaf() {
     let ignored = u64::from_str_radix(ignored, 16).expect("a mask");
     assert!(ignored & 1 << 16 != 0, "SIGCHLD is 17");
     assert_eq!(Probe::sh("exit 7").finish_and_check().status, ExitStatus::Exited(7));
+}
+
+/// Waits until something is there.
+fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..5000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("it is never there");
+}
+
+/// Whether a process has not exited yet.
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// Without adoption nobody waits for what a group kill hits.
