@@ -243,15 +243,17 @@ impl Watched {
     /// Looks again and again until it is ready, or too late.
     fn await_ready(&self, launch: &Launch) {
         let deadline = Deadline::after(Some(launch.patience));
+        // What the last look that had its time came to.
         let mut last = match &launch.ready {
-            Readiness::Log(pattern) => format!("no line of its output matches \"{}\"", pattern.regex()),
-            _ => "it has not started".to_owned(),
+            Readiness::Log(pattern) => Some(format!("no line of its output matches \"{}\"", pattern.regex())),
+            _ => None,
         };
         let mut inner = self.lock();
         while !inner.is_over && inner.failure.is_none() && !self.cancellation.is_requested() {
             let left = deadline.remaining().unwrap_or_default();
             if left.is_zero() {
                 drop(inner);
+                let last = last.as_deref().unwrap_or("it has not started");
                 self.fail(format!("was not ready within {}: {last}", format_duration(launch.patience)));
                 return self.cancellation.stop();
             }
@@ -259,7 +261,9 @@ impl Watched {
                 drop(inner);
                 match self.look(launch, left) {
                     Some(Ok(())) => return self.be_ready(),
-                    Some(Err(reason)) => last = reason,
+                    // One that the end of the time has cut short tells less than one before it.
+                    Some(Err(_)) if deadline.has_passed() && last.is_some() => {}
+                    Some(Err(reason)) => last = Some(reason),
                     None => {}
                 }
                 inner = self.lock();

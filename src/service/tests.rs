@@ -112,6 +112,8 @@ fn one_that_ends_later_says_so_after_it_was_ready() {
 #[test]
 fn one_that_is_never_ready_is_given_up() {
     let patient = |script, ready| Launch { patience: Duration::from_millis(300), ..launch(script, ready) };
+    // Long enough for a look also on a machine that does much else.
+    let asked = |probe| Launch { patience: Duration::from_secs(2), ..launch("exec sleep 600", probe) };
     let (_service, events) = start(patient("exec sleep 600", log("re+ady")));
     let reason = failure(&events);
     assert_eq!(
@@ -120,12 +122,12 @@ fn one_that_is_never_ready_is_given_up() {
     );
     assert_eq!(next(&events), Event::Gone);
     let port = Ports::default().take().expect("a port");
-    let (_service, events) = start(patient("exec sleep 600", Readiness::Port(port.number())));
+    let (_service, events) = start(asked(Readiness::Port(port.number())));
     assert!(failure(&events).contains(": no connection to 127.0.0.1:"));
     let probe = Readiness::Run(Box::new(command("echo not yet; exit 4")));
-    let (_service, events) = start(patient("exec sleep 600", probe));
+    let (_service, events) = start(asked(probe));
     assert!(failure(&events).ends_with(": its probe ended with exit code 4: not yet"));
-    let (_service, events) = start(patient("exec sleep 600", Readiness::Run(Box::new(command("sleep 600")))));
+    let (_service, events) = start(asked(Readiness::Run(Box::new(command("sleep 600")))));
     assert!(failure(&events).ends_with("its probe did not end"));
 }
 
