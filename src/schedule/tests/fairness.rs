@@ -130,7 +130,7 @@ fn a_decision_costs_the_same_however_many_jobs_wait() {
 }
 
 #[test]
-#[ignore = "needs a build for speed: ./tests/run"]
+#[ignore = "long: ./tests/run"]
 fn a_million_jobs_are_decided_in_seconds() {
     let count = 1_000_000;
     let begin = Instant::now();

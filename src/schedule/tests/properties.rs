@@ -182,7 +182,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    #[ignore = "needs a build for speed: ./tests/run"]
+    #[ignore = "long: ./tests/run"]
     fn ten_thousand_graphs_of_jobs_keep_the_rules(world in world(), ends in ends(), cancel in cancel()) {
         drive(&world, &ends, cancel);
     }
