@@ -29,6 +29,12 @@ const WIDE: usize = 1 << 20;
 /// somebody else keeps writing.
 const DRAIN: usize = 64;
 
+/// After how many turns in a row with a little to read a stream is a flood of small pieces.
+const FLOOD: u32 = 8;
+
+/// How long such a flood gathers before it is read: waking up for each of its pieces would cost more than reading them.
+const GATHER: Duration = Duration::from_micros(100);
+
 /// How often something that gives no sign is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -92,7 +98,7 @@ impl<'a> Watch<'a> {
             let spill = command.spill.as_ref().map(|spill| spill.stream(number));
             let capture = Capture::new(limits.capture, spill);
             let listener = listener.map(|listener| (listener, Output::BOTH[number]));
-            Stream { fd: Some(fd), capture, wide: false, listener }
+            Stream { fd: Some(fd), capture, streak: 0, wide: false, listener }
         };
         Self {
             leader: started.leader,
@@ -234,7 +240,11 @@ impl<'a> Watch<'a> {
 
     /// Waits until `wake` for something to happen, and moves bytes. Says whether what is awaited has exited.
     fn turn(&mut self, wake: Option<Instant>, awaited: Awaited<'_>) -> bool {
-        let timeout = wake.map(|wake| timespec(wake.saturating_duration_since(clock::now())));
+        let is_flooded = self.streams.iter().any(Stream::is_flood);
+        let mut timeout = wake.map(|wake| wake.saturating_duration_since(clock::now()));
+        if is_flooded {
+            timeout = Some(timeout.map_or(GATHER, |timeout| timeout.min(GATHER)));
+        }
         let mut fds = Vec::with_capacity(5);
         match awaited {
             Awaited::Leader => fds.push(PollFd::new(&self.pidfd, PollFlags::IN)),
@@ -247,18 +257,22 @@ impl<'a> Watch<'a> {
         }
         let first_pipe = fds.len();
         for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()) {
-            fds.push(PollFd::new(fd, PollFlags::IN));
+            // A flood is read whatever has come of it when the time is over.
+            fds.push(PollFd::new(fd, if is_flooded { PollFlags::empty() } else { PollFlags::IN }));
         }
         if let Some((fd, _)) = &self.stdin {
             fds.push(PollFd::new(fd, PollFlags::OUT));
         }
-        if poll(&mut fds, timeout.as_ref()).is_err() {
+        if poll(&mut fds, timeout.map(timespec).as_ref()).is_err() {
             return false; // Interrupted by a signal of the host: another turn follows.
         }
-        let ready: u8 =
+        let mut ready: u8 =
             fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
         let exited = fds[..processes].iter().any(|fd| !fd.revents().is_empty());
         drop(fds);
+        if is_flooded {
+            ready |= (1 << self.open_streams()) - 1;
+        }
         self.transfer(ready);
         exited
     }
@@ -266,10 +280,8 @@ impl<'a> Watch<'a> {
     /// Moves bytes through the pipes whose bit is set, lowest first: open streams, then standard input.
     fn transfer(&mut self, mut ready: u8) {
         for stream in self.streams.iter_mut().filter(|stream| stream.fd.is_some()) {
-            // Much is read at once, but not for ever: a deadline may be near.
-            let mut turns = if ready & 1 == 1 { DRAIN } else { 0 };
-            while turns > 0 && stream.pull() == Pulled::Full {
-                turns -= 1;
+            if ready & 1 == 1 {
+                stream.pull_much();
             }
             ready >>= 1;
         }
@@ -311,6 +323,8 @@ struct Stream<'a> {
     /// `None` once every writer has closed it.
     fd: Option<OwnedFd>,
     capture: Capture,
+    /// How many turns in a row have brought a little; a turn that brings much is as good as all but one of them.
+    streak: u32,
     /// Whether the pipe has been made wider.
     wide: bool,
     /// Who hears it while it comes, and under which name.
@@ -318,9 +332,30 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
+    /// Whether it is better to read it now and then than whenever something comes.
+    fn is_flood(&self) -> bool {
+        self.fd.is_some() && self.streak >= FLOOD
+    }
+
+    /// Reads what is there, but not for ever: a deadline may be near.
+    fn pull_much(&mut self) {
+        let mut pulled = self.pull();
+        self.streak = match pulled {
+            Pulled::Full => FLOOD - 1,
+            Pulled::Part => self.streak.saturating_add(1),
+            Pulled::Nothing => 0,
+        };
+        for _ in 1..DRAIN {
+            if pulled != Pulled::Full {
+                break;
+            }
+            pulled = self.pull();
+        }
+    }
+
     /// Reads once.
     fn pull(&mut self) -> Pulled {
-        let Self { fd, capture, wide, listener } = self;
+        let Self { fd, capture, wide, listener, .. } = self;
         let Some(open) = &*fd else { return Pulled::Nothing };
         match BUFFER.with_borrow_mut(|buffer| {
             read(open, &mut **buffer).inspect(|length| {
