@@ -6,6 +6,15 @@ use super::{Probe, text};
 use crate::model::ExitStatus;
 
 #[test]
+fn many_small_pieces_arrive_whole_and_in_order() {
+    let finished = Probe::sh("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done; echo end >&2")
+        .finish_and_check();
+    let expected: String = (0..20_000).map(|number| format!("{number}\n")).collect();
+    assert!(text(&finished.stdout) == expected, "{} bytes", finished.stdout.written());
+    assert_eq!(text(&finished.stderr), "end\n");
+}
+
+#[test]
 fn both_streams_are_kept_apart() {
     let finished = Probe::sh("echo out; echo err >&2; printf '\\0\\377x'").finish();
     assert_eq!(finished.stdout.head, b"out\n\0\xffx");
