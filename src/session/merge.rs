@@ -203,7 +203,7 @@ fn tell(
                 stats.add(result);
                 reporters.emit(event);
             }
-            TestEvent::CaseStarted { .. } => reporters.emit(event),
+            TestEvent::CaseStarted { .. } | TestEvent::Warned { .. } => reporters.emit(event),
             TestEvent::RunFinished(finished) => duration = duration.max(finished.duration),
             TestEvent::RunStarted(_) | TestEvent::Interrupted { .. } | TestEvent::Halted(_) => {}
         };

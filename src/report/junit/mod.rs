@@ -163,7 +163,10 @@ impl Reporter for JunitReporter {
                 Ok(())
             }
             TestEvent::RunFinished(finished) => self.write(finished.duration).map_err(io::Error::from),
-            TestEvent::CaseStarted { .. } | TestEvent::Interrupted { .. } | TestEvent::Halted(_) => Ok(()),
+            TestEvent::CaseStarted { .. }
+            | TestEvent::Interrupted { .. }
+            | TestEvent::Halted(_)
+            | TestEvent::Warned { .. } => Ok(()),
         }
     }
 }
