@@ -208,6 +208,7 @@ fn a_ci_names_the_shard_by_its_variables() {
             "CI_NODE_TOTAL",
             "GITLAB_CI",
             "CIRCLE_NODE_INDEX",
+            "SLURM_NTASKS",
             "SLURM_PROCID",
             "TEST_SHARD_INDEX",
             "GTEST_SHARD_INDEX",
