@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(found("10000/10000", &[]), "10000/10000");
         for wrong in ["1/10001", "1/4294967296", "auto/4294967295"] {
             let reason = refused(wrong, &[("JOB_COMPLETION_INDEX", "0")]);
-            assert!(reason.contains("too many shards: there may be 10000"), "{reason}");
+            assert!(reason.contains("shards are too many: there may be 10000"), "{reason}");
         }
     }
 

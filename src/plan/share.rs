@@ -56,7 +56,7 @@ pub enum ShareError {
         of: u64,
     },
     /// There are too many of them.
-    #[error("{of} are too many shards: there may be {MOST_PARTS}")]
+    #[error("{of} shards are too many: there may be {MOST_PARTS}")]
     Many {
         /// How many parts there are to be.
         of: u64,
