@@ -2,6 +2,7 @@
 //!
 //! Figures are times, not ratios: they are for comparing one revision with another on the same machine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::hint::black_box;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -275,7 +276,8 @@ fn simulated(push: impl Fn(&mut Builder, usize)) -> Duration {
     (0..JOBS).for_each(|number| push(&mut builder, number));
     let durations: Vec<_> = (0..JOBS as u64).map(|number| Duration::from_millis(1 + number % 17)).collect();
     let slot = Duration::from_millis(1) * NonZeroU32::MIN.get();
-    let simulation = simulate(builder.build().expect("jobs that can start"), &durations);
+    let simulation =
+        simulate(builder.build().expect("jobs that can start"), &durations, &HashSet::new(), |_| None);
     assert!(simulation.wall > slot);
     simulation.wall
 }

@@ -13,7 +13,7 @@ use crate::cli::selection::{Asked, SelectionArguments};
 use crate::cli::settings::SettingArguments;
 use crate::cli::{complain, fail, print, run};
 use crate::plan::{Share, Split};
-use crate::runner::{Change, Forecast, forecast};
+use crate::runner::{Change, Forecast, forecast, outlook};
 use crate::schedule::Capacities;
 use crate::session::{self, ExitStatus, Listing, Prepared};
 use crate::text::terminal::{Colours, printable};
@@ -75,7 +75,7 @@ pub(super) fn execute(arguments: &PlanArguments) -> Result<ExitStatus, Box<dyn E
         let mut part = plan.clone();
         part.take_share(Share::new(number.into(), arguments.shards.unwrap_or(0).into(), Split::Balanced)?);
         part.arrange(config.order);
-        shards.extend(forecast(&part.with_hooks(), capacities)?);
+        shards.extend(outlook(&part.with_hooks(), capacities)?);
     }
     print(|out| match arguments.format {
         Format::Text => write_text(out, &whole, &shards, jobs),

@@ -47,6 +47,10 @@ pub(super) enum ShardError {
     Number { variable: &'static str, value: String },
     #[error("--shard auto: {variable} is {value}, and shards are counted from {first} to {last}")]
     Range { variable: &'static str, value: u64, first: u64, last: u64 },
+    #[error(
+        "--shard auto: the {total} tasks of Slurm's array are not all from {least} to {most} in steps of {step}, so it is not clear which shard this is; name it as in --shard 1/4"
+    )]
+    List { total: u64, least: u64, most: u64, step: u64 },
     #[error("--shard auto: {0}")]
     Share(#[from] ShareError),
     #[error("cannot write {path}, the status file of the shards: {source}")]
@@ -104,7 +108,8 @@ const SYSTEMS: [System; 14] = [
     system(GOOGLETEST, "GTEST_SHARD_INDEX", "GTEST_TOTAL_SHARDS", 0),
     System { total: None, ..system("Kubernetes", "JOB_COMPLETION_INDEX", "", 0) },
     system("Slurm's array", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", 0),
-    system("Slurm's srun", "SLURM_PROCID", "SLURM_NTASKS", 0),
+    // The script of a job has a number, too, but is there once.
+    System { mark: Some("SLURM_STEP_ID"), ..system("Slurm's srun", "SLURM_PROCID", "SLURM_NTASKS", 0) },
     System { total: None, ..system("AWS Batch", "AWS_BATCH_JOB_ARRAY_INDEX", "", 0) },
     system("Cloud Run", "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_COUNT", 0),
 ];
@@ -142,8 +147,9 @@ fn find_system(variable: Variable<'_>) -> Result<&'static System, ShardError> {
     let is_set = |name: &str| value(variable, name).is_some();
     // Who sets the variables of googletest, too, means those.
     let is_hidden = |system: &System| system.name == BAZEL && is_set("GTEST_SHARD_INDEX");
+    let is_marked = |name| value(variable, name).is_some_and(|value| !value.eq_ignore_ascii_case("false"));
     let is_here = |system: &&System| {
-        system.mark.is_none_or(is_set) && !is_one_task(system, variable) && !is_hidden(system)
+        system.mark.is_none_or(is_marked) && !is_one_task(system, variable) && !is_hidden(system)
     };
     let here: Vec<&System> = SYSTEMS.iter().filter(is_here).collect();
     let named: Vec<&&System> = here.iter().filter(|system| is_set(system.index)).collect();
@@ -162,6 +168,11 @@ fn find_system(variable: Variable<'_>) -> Result<&'static System, ShardError> {
                     "CI_NODE_INDEX is set, but neither GITLAB_CI (it counts from 1) nor HEROKU_TEST_RUN_ID (from 0)"
                         .to_owned(),
                 ),
+                None if value(variable, "SLURM_NTASKS").is_some_and(|tasks| tasks != "1") => {
+                    ShardError::Several(
+                        "SLURM_NTASKS is set, but not SLURM_STEP_ID: srun has not started this process".to_owned(),
+                    )
+                }
                 None => ShardError::None,
             })
         }
@@ -205,6 +216,13 @@ fn read(
     if system.index == "SLURM_ARRAY_TASK_ID" {
         let least = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
         let step = number("SLURM_ARRAY_TASK_STEP")?.filter(|step| *step > 0).unwrap_or(1);
+        if let Some(most) = number("SLURM_ARRAY_TASK_MAX")? {
+            // An array may also be a list, of which only the ends are told.
+            let all = most.checked_sub(least).map(|distance| distance / step + 1);
+            if all != Some(total) {
+                return Err(ShardError::List { total, least, most, step });
+            }
+        }
         from_zero =
             index.checked_sub(least).filter(|distance| distance % step == 0).map(|distance| distance / step);
     }
@@ -273,8 +291,13 @@ mod tests {
         ] {
             assert!(refused(wrong, &[]).contains("such as 1/4"), "{wrong}");
         }
-        for wrong in ["0/4", "5/4", "0/0", "1/4294967296"] {
+        for wrong in ["0/4", "5/4", "0/0"] {
             assert!(refused(wrong, &[]).contains("there is no shard"), "{wrong}");
+        }
+        assert_eq!(found("10000/10000", &[]), "10000/10000");
+        for wrong in ["1/10001", "1/4294967296", "auto/4294967295"] {
+            let reason = refused(wrong, &[("JOB_COMPLETION_INDEX", "0")]);
+            assert!(reason.contains("shards are too many: there may be 10000"), "{reason}");
         }
     }
 
@@ -302,6 +325,33 @@ mod tests {
             ("SLURM_NTASKS", "1"),
         ];
         assert_eq!(found("auto", &array), "3/3");
+        let whole = [&array[..], &[("SLURM_ARRAY_TASK_MAX", "7")]].concat();
+        assert_eq!(found("auto", &whole), "3/3");
+    }
+
+    #[test]
+    fn an_array_of_slurm_that_is_a_list_is_no_row_of_shards() {
+        let list = [
+            ("SLURM_ARRAY_TASK_ID", "3"),
+            ("SLURM_ARRAY_TASK_COUNT", "3"),
+            ("SLURM_ARRAY_TASK_MIN", "1"),
+            ("SLURM_ARRAY_TASK_MAX", "7"),
+            ("SLURM_ARRAY_TASK_STEP", "1"),
+        ];
+        let reason = refused("auto", &list);
+        assert!(
+            reason.contains("the 3 tasks of Slurm's array are not all from 1 to 7 in steps of 1"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn the_script_of_a_job_of_slurm_is_no_shard() {
+        let script = [("SLURM_PROCID", "0"), ("SLURM_NTASKS", "4")];
+        assert!(refused("auto", &script).contains("srun has not started this process"));
+        assert_eq!(found("auto", &[&script[..], &[("SLURM_STEP_ID", "0")]].concat()), "1/4");
+        let array = [("SLURM_ARRAY_TASK_ID", "1"), ("SLURM_ARRAY_TASK_COUNT", "2")];
+        assert_eq!(found("auto", &[&script[..], &array].concat()), "2/2");
     }
 
     #[test]
@@ -332,6 +382,8 @@ mod tests {
         assert!(refused("auto", &circle("0", "0")).contains("counted from 0 to 0"));
         assert!(refused("auto/3", &circle("0", "4")).contains("CIRCLE_NODE_TOTAL says 4"));
         assert!(refused("auto", &[("JOB_COMPLETION_INDEX", "2")]).contains("does not say how many"));
+        let no_gitlab = [("GITLAB_CI", "false"), ("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "4")];
+        assert!(refused("auto", &no_gitlab).contains("neither GITLAB_CI"));
         let gitlab = [("GITLAB_CI", "true"), ("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "4")];
         assert!(refused("auto", &gitlab).contains("counted from 1 to 4"));
     }

@@ -98,6 +98,12 @@ pub(crate) struct InterruptedLine {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(crate) struct WarnedLine<'a> {
+    #[serde(borrow)]
+    pub(crate) message: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) struct HaltedLine {
     pub(crate) reason: HaltLine,
 }

@@ -10,6 +10,7 @@ use crate::journal::VERSION;
 use crate::journal::decode::{Decoder, halt, run_finished};
 use crate::journal::line::{
     CaseFinishedLine, CaseStartedLine, HaltedLine, Head, InterruptedLine, RunFinishedLine, RunStartedLine,
+    WarnedLine,
 };
 use crate::model::{Gauge, TestEvent};
 
@@ -113,6 +114,7 @@ impl<R: BufRead> Reader<R> {
             }
             "interrupted" => TestEvent::Interrupted { signal: read::<InterruptedLine>(line)?.signal },
             "halted" => TestEvent::Halted(halt(read::<HaltedLine>(line)?.reason)),
+            "warned" => TestEvent::Warned { message: read::<WarnedLine<'_>>(line)?.message.into_owned() },
             "run-finished" => TestEvent::RunFinished(run_finished(read::<RunFinishedLine>(line)?)),
             _ => return Ok(None),
         }))

@@ -380,6 +380,7 @@ fn event() -> impl Strategy<Value = TestEvent> {
         }),
         any::<i32>().prop_map(|signal| TestEvent::Interrupted { signal }),
         halt().prop_map(TestEvent::Halted),
+        any::<String>().prop_map(|message| TestEvent::Warned { message }),
         (duration(), stats, option::of(any::<i32>()), option::of(halt())).prop_map(
             |(duration, stats, signal, halt)| TestEvent::RunFinished(RunFinished {
                 duration,

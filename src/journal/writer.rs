@@ -8,6 +8,7 @@ use crate::journal::VERSION;
 use crate::journal::encode::nanoseconds;
 use crate::journal::line::{
     CaseFinishedLine, CaseStartedLine, HaltedLine, InterruptedLine, RunFinishedLine, RunStartedLine,
+    WarnedLine,
 };
 use crate::model::TestEvent;
 
@@ -51,6 +52,9 @@ impl<W: Write> Writer<W> {
             }
             TestEvent::Halted(halt) => {
                 self.push("{\"event\":\"halted\"", &HaltedLine { reason: (*halt).into() })?;
+            }
+            TestEvent::Warned { message } => {
+                self.push("{\"event\":\"warned\"", &WarnedLine { message: message.into() })?;
             }
             TestEvent::RunFinished(finished) => {
                 self.push("{\"event\":\"run-finished\"", &RunFinishedLine::from(finished))?;

@@ -33,6 +33,11 @@ pub enum TestEvent {
     },
     /// The run ends early by itself.
     Halted(Halt),
+    /// Something that should not have happened, and that no result tells of.
+    Warned {
+        /// What, in one line.
+        message: String,
+    },
     /// The run is over.
     RunFinished(RunFinished),
 }

@@ -4,6 +4,7 @@
 //! balanced, on how long they took: equal on all machines, or else the parts do not fit together.
 
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::hash::Hasher as _;
 use std::num::NonZeroU32;
@@ -14,6 +15,9 @@ use siphasher::sip::SipHasher13;
 
 use crate::model::{CaseId, Shard};
 use crate::plan::{After, TestPlan};
+
+/// The most parts that a plan is divided into.
+const MOST_PARTS: u32 = 10_000;
 
 /// How cases are divided among shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +55,23 @@ pub enum ShareError {
         /// How many parts there are.
         of: u64,
     },
+    /// There are too many of them.
+    #[error("{of} shards are too many: there may be {MOST_PARTS}")]
+    Many {
+        /// How many parts there are to be.
+        of: u64,
+    },
 }
 
 impl Share {
     /// Part `number`, from 1, of `of` parts.
     ///
     /// # Errors
-    /// [`ShareError`] when there is no such part.
+    /// [`ShareError`] when there is no such part, or there are too many.
     pub fn new(number: u64, of: u64, split: Split) -> Result<Self, ShareError> {
+        if of > u64::from(MOST_PARTS) {
+            return Err(ShareError::Many { of });
+        }
         let small = |number: u64| u32::try_from(number).ok().and_then(NonZeroU32::new);
         match (small(number), small(of)) {
             (Some(number), Some(of)) if number <= of => Ok(Self { number, of, split }),
@@ -163,14 +176,17 @@ fn leaders(units: &[(CaseId, Duration)], after: &After) -> Vec<usize> {
 /// Gives each case to the part that has the least to do, beginning with the case that takes longest.
 fn balanced(units: &[(CaseId, Duration)], of: usize) -> Vec<usize> {
     let mut parts = vec![0; units.len()];
-    let mut loads = vec![(Duration::ZERO, 0_usize); of];
+    // What each part has to do, how many cases that is, and its number: the lightest comes first.
+    let mut loads: BinaryHeap<Reverse<(Duration, usize, usize)>> =
+        (0..of).map(|part| Reverse((Duration::ZERO, 0, part))).collect();
     let mut order: Vec<usize> = (0..units.len()).collect();
     order.sort_by_key(|place| Reverse(units[*place].1));
     for place in order {
-        let lightest = (0..of).min_by_key(|part| loads[*part]).unwrap_or_default();
-        loads[lightest].0 += units[place].1;
-        loads[lightest].1 += 1;
-        parts[place] = lightest;
+        let Some(mut lightest) = loads.peek_mut() else { break };
+        let Reverse((load, count, part)) = &mut *lightest;
+        *load += units[place].1;
+        *count += 1;
+        parts[place] = *part;
     }
     parts
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -44,6 +45,8 @@ pub struct Beside {
     redactor: Option<Redactor>,
     /// What reports call the files with its standard output and its standard error.
     logs: Option<[String; 2]>,
+    /// Whether a case tells why it cannot be used.
+    is_blamed: AtomicBool,
 }
 
 impl Running {
@@ -83,6 +86,20 @@ impl Beside {
         })
     }
 
+    /// The same, for a case that is to tell it.
+    pub(super) fn blame(&self) -> Option<String> {
+        let failure = self.failure();
+        if failure.is_some() {
+            self.is_blamed.store(true, Ordering::Relaxed);
+        }
+        failure
+    }
+
+    /// Whether a case tells why it cannot be used.
+    pub(super) fn is_blamed(&self) -> bool {
+        self.is_blamed.load(Ordering::Relaxed)
+    }
+
     /// Whether it did not get its port, which something else has taken meanwhile.
     pub(super) fn lost_its_port(&self) -> bool {
         let output = self.watched.output_since(0, ATTACHED);
@@ -102,7 +119,7 @@ impl Beside {
             output.head = redactor.after_gap(&output.head);
             output = output.masked(redactor);
         }
-        ServiceRecord { name: self.name.to_string(), failure: self.failure(), output }
+        ServiceRecord { name: self.name.to_string(), failure: self.blame(), output }
     }
 
     /// The last of all that it has written.
@@ -200,6 +217,7 @@ impl LocalExecutor {
             watched: Arc::clone(started.watched()),
             redactor,
             logs,
+            is_blamed: AtomicBool::new(false),
         };
         Ok(Running { service: started, beside: Arc::new(beside), workspace, _port: port })
     }

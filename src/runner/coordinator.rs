@@ -101,7 +101,7 @@ impl<'a> Coordinator<'a> {
             let is_idle = self.schedule.running() == 0 && !self.pauses.are_pending();
             if is_idle && self.last_running.is_empty() {
                 if self.fixtures.is_over() {
-                    return;
+                    return self.warn_of_services();
                 }
                 let mut outbox = Outbox::default();
                 if !self.fixtures.is_busy() && self.fixtures.unblock(&mut outbox) {
@@ -373,6 +373,13 @@ impl<'a> Coordinator<'a> {
     pub(super) fn conclude(&mut self, result: CaseResult) {
         self.stats.add(&result);
         self.reporters.emit(&TestEvent::CaseFinished(Arc::new(result)));
+    }
+
+    /// Tells of services that have ended by themselves when nobody used them.
+    fn warn_of_services(&mut self) {
+        for reason in self.fixtures.untold() {
+            self.reporters.emit(&TestEvent::Warned { message: reason.to_owned() });
+        }
     }
 
     /// Notices that the run is to end, for whatever reason.

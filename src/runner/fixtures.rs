@@ -179,9 +179,12 @@ impl Fixtures {
     /// The services that a job runs beside, or why it cannot.
     pub(super) fn beside(&self, job: JobIndex) -> Result<Vec<Arc<Beside>>, Refusal> {
         let instances = || self.of_job[job.0].iter().map(|index| &self.instances[*index]);
-        match instances().find_map(|instance| instance.failure.clone()) {
-            Some(refusal) => Err(refusal),
-            None => Ok(instances().filter_map(|instance| instance.beside.clone()).collect()),
+        match instances().find(|instance| instance.failure.is_some()) {
+            Some(Instance { failure: Some(refusal), beside, .. }) => {
+                beside.iter().for_each(|beside| drop(beside.blame()));
+                Err(refusal.clone())
+            }
+            _ => Ok(instances().filter_map(|instance| instance.beside.clone()).collect()),
         }
     }
 
@@ -364,6 +367,14 @@ impl Fixtures {
             self.end(index);
         }
         self.start_what_may(outbox);
+    }
+
+    /// Why services have ended by themselves that no case tells of, since none that needed them ran any more.
+    pub(super) fn untold(&self) -> impl Iterator<Item = &str> {
+        let untold = self.instances.iter().filter(|instance| {
+            instance.is_ready && instance.beside.as_ref().is_some_and(|beside| !beside.is_blamed())
+        });
+        untold.filter_map(|instance| instance.failure.as_ref()).map(|refusal| refusal.reason.as_str())
     }
 
     /// Ends all services at once.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::model::{CaseId, LockAccess, Resources, TestCase};
 use crate::plan::{After, Estimates, TestPlan};
 use crate::runner::jobs::Jobs;
+use crate::runner::suites::Due;
 use crate::schedule::{Capacities, ScheduleError, simulate};
 
 /// How many of each kind of change are tried.
@@ -85,7 +86,30 @@ pub enum Change {
 pub fn predict(plan: &TestPlan, capacities: Capacities) -> Result<Option<Duration>, ScheduleError> {
     let Some(estimates) = &plan.estimates else { return Ok(None) };
     let durations: Vec<_> = plan.cases.iter().map(|case| estimates.of(&case.info.id)).collect();
-    Ok(Some(simulate(Jobs::new(&plan.cases, &plan.after, capacities, None)?.schedule, &durations).wall))
+    Ok(Some(wall(Jobs::new(&plan.cases, &plan.after, capacities, None)?, &durations)))
+}
+
+/// How long jobs would take. What they wait for besides is there at once: nobody knows how long services start.
+fn wall(jobs: Jobs, durations: &[Duration]) -> Duration {
+    let Jobs { schedule, mut suites, .. } = jobs;
+    let teardowns = suites.gates();
+    let opened_by = |job| {
+        suites.begin(job);
+        suites.job_over(job).into_iter().filter_map(Due::gate)
+    };
+    simulate(schedule, durations, &teardowns, opened_by).wall
+}
+
+/// What the plan would come to; none when no duration is known. What would make it shorter is not looked for.
+///
+/// # Errors
+/// [`ScheduleError`] when some case could never start.
+pub fn outlook(plan: &TestPlan, capacities: Capacities) -> Result<Option<Forecast>, ScheduleError> {
+    let (Some(estimates), Some(wall)) = (&plan.estimates, predict(plan, capacities)?) else {
+        return Ok(None);
+    };
+    let work = plan.cases.iter().map(|case| estimates.of(&case.info.id)).sum();
+    Ok(Some(Forecast { wall, work, cases: plan.cases.len(), gains: Vec::new() }))
 }
 
 /// What the plan would come to, and what would make it shorter; none when no duration is known.
@@ -93,19 +117,17 @@ pub fn predict(plan: &TestPlan, capacities: Capacities) -> Result<Option<Duratio
 /// # Errors
 /// [`ScheduleError`] when some case could never start.
 pub fn forecast(plan: &TestPlan, capacities: Capacities) -> Result<Option<Forecast>, ScheduleError> {
-    let (Some(estimates), Some(wall)) = (&plan.estimates, predict(plan, capacities)?) else {
+    let (Some(estimates), Some(mut forecast)) = (&plan.estimates, outlook(plan, capacities)?) else {
         return Ok(None);
     };
-    let mut gains = Vec::new();
     for change in candidates(plan, estimates, capacities) {
         let shorter = changed(plan, estimates, &change, capacities)?;
-        if shorter + wall / WORTH < wall {
-            gains.push(Gain { change, wall: shorter });
+        if shorter + forecast.wall / WORTH < forecast.wall {
+            forecast.gains.push(Gain { change, wall: shorter });
         }
     }
-    gains.sort_by_key(|gain| gain.wall);
-    let work = plan.cases.iter().map(|case| estimates.of(&case.info.id)).sum();
-    Ok(Some(Forecast { wall, work, cases: plan.cases.len(), gains }))
+    forecast.gains.sort_by_key(|gain| gain.wall);
+    Ok(Some(forecast))
 }
 
 /// The changes that may gain something, more than which there is no need to try.
@@ -177,7 +199,7 @@ fn changed(
     if let Change::Slots { jobs } = change {
         capacities.cpu = *jobs;
     }
-    Ok(simulate(Jobs::new(&cases, after, capacities, None)?.schedule, &durations).wall)
+    Ok(wall(Jobs::new(&cases, after, capacities, None)?, &durations))
 }
 
 /// What a case takes after a change; none when that is the same.

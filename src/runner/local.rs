@@ -90,7 +90,7 @@ impl LocalExecutor {
     fn attempt_in(&self, workspace: &Workspace, case: &TestCase, number: u32, given: &Given<'_>) -> Progress {
         let failed = |failure| Progress::not_started(failure);
         let position = &case.info.position;
-        if let Some(reason) = given.services.iter().find_map(|service| service.failure()) {
+        if let Some(reason) = given.services.iter().find_map(|service| service.blame()) {
             return failed(Failure::new(FailureKind::Service, position.clone(), reason));
         }
         // Beside each service, what it had written before.
@@ -107,7 +107,15 @@ impl LocalExecutor {
         let mut progress = self.execute(workspace, case, number, given, &services);
         progress.tell_services(&services, position);
         for service in own.into_iter().rev() {
-            if let Err(error) = service.finish() {
+            let beside = Arc::clone(service.beside());
+            let finished = service.finish();
+            // It may have ended by itself so late that nobody has noticed.
+            let untold = beside.failure().filter(|_| !beside.is_blamed());
+            if let Some(reason) = untold.filter(|_| !matches!(progress.outcome, Outcome::Skipped(_))) {
+                let failure = Failure::new(FailureKind::Service, position.clone(), reason);
+                progress.fail(Outcome::Errored, failure);
+            }
+            if let Err(error) = finished {
                 let message = format!("the private directory of a service cannot be removed: {error}");
                 progress.fail(Outcome::Errored, *not_started(position, message));
             }
@@ -326,9 +334,15 @@ impl Progress {
         Self { outcome: Outcome::Skipped(Skip::Interrupted), ..Self::new() }
     }
 
-    /// Adds what services did meanwhile, if that is of interest. One that cannot be used any more is to blame.
+    /// Adds what services did meanwhile, if that is of interest. One that cannot be used any more is to blame, also
+    /// for a pass: what the case has seen may not be what it was to see.
     fn tell_services(&mut self, services: &[(Arc<Beside>, u64)], position: &Position) {
-        if !matches!(self.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored) {
+        let is_of_interest = match self.outcome {
+            Outcome::Failed | Outcome::TimedOut | Outcome::Errored => true,
+            Outcome::Passed => services.iter().any(|(service, _)| service.failure().is_some()),
+            Outcome::Skipped(_) => false,
+        };
+        if !is_of_interest {
             return;
         }
         for (service, place) in services {

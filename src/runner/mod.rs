@@ -50,7 +50,7 @@ use crate::text::Variables;
 
 pub use beside::{Beside, Notify, Running};
 pub use control::Control;
-pub use forecast::{Change, Forecast, Gain, forecast, predict};
+pub use forecast::{Change, Forecast, Gain, forecast, outlook, predict};
 pub use local::LocalExecutor;
 pub use panics::remember_panics;
 pub use policy::{FlakyVerdict, Policy};

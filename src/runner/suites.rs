@@ -3,7 +3,7 @@
 //! Setup and teardown are jobs like others. This knows which they are, whose cases they surround, and when a
 //! teardown is due.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{CaseInfo, Failure, FailureKind, SuiteHooks, TestCase};
@@ -42,6 +42,16 @@ pub(super) enum Due {
     Now(JobIndex, GateId),
     /// There is nothing to tear down.
     Never(JobIndex, GateId),
+}
+
+impl Due {
+    /// The gate of a teardown whose turn it is.
+    pub(super) fn gate(self) -> Option<GateId> {
+        match self {
+            Self::Now(_, gate) => Some(gate),
+            Self::Never(..) => None,
+        }
+    }
 }
 
 impl Suites {
@@ -107,6 +117,11 @@ impl Suites {
     /// The jobs that are setups.
     pub(super) fn setups(&self) -> Vec<JobIndex> {
         self.setups.iter().copied().collect()
+    }
+
+    /// The gates of the teardowns.
+    pub(super) fn gates(&self) -> HashSet<GateId> {
+        self.suites.iter().filter_map(|suite| suite.gate).collect()
     }
 
     /// The setups that must have passed before a job starts. A teardown has its gate instead.

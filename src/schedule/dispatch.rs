@@ -1,6 +1,6 @@
 //! Starting and ending jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::schedule::class::{Class, ClassId, Place};
 use crate::schedule::demand::{Ending, GateId, JobIndex, Skipped};
@@ -164,10 +164,11 @@ impl Schedule {
         }
     }
 
-    /// Opens all gates, of which none may have been opened or closed.
-    pub(super) fn open_all(&mut self) {
+    /// Opens all gates but these; none may have been opened or closed.
+    pub(super) fn open_all_but(&mut self, closed: &HashSet<GateId>) {
         let gates = self.dependencies.nodes().saturating_sub(self.states.len());
-        (0..gates).filter_map(|gate| u32::try_from(gate).ok()).for_each(|gate| self.open(GateId(gate)));
+        let gates = (0..gates).filter_map(|gate| u32::try_from(gate).ok()).map(GateId);
+        gates.filter(|gate| !closed.contains(gate)).for_each(|gate| self.open(gate));
     }
 
     /// How many jobs there are, whatever has become of them.

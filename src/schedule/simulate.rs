@@ -1,10 +1,10 @@
 //! A schedule driven in simulated time, as a run drives it in real time.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
-use crate::schedule::demand::{Ending, JobIndex};
+use crate::schedule::demand::{Ending, GateId, JobIndex};
 use crate::schedule::dispatch::Schedule;
 
 /// What would happen.
@@ -17,10 +17,16 @@ pub struct Simulation {
 }
 
 /// Drives a schedule to its end with jobs that take so long and all pass, each in its place of the list; one without a
-/// duration takes no time. Gates are open from the beginning.
+/// duration takes no time. Gates are open from the beginning, but for those in `closed`; which of them open when a job
+/// ends, `opened_by` says.
 #[must_use]
-pub fn simulate(mut schedule: Schedule, durations: &[Duration]) -> Simulation {
-    schedule.open_all();
+pub fn simulate<G: IntoIterator<Item = GateId>>(
+    mut schedule: Schedule,
+    durations: &[Duration],
+    closed: &HashSet<GateId>,
+    mut opened_by: impl FnMut(JobIndex) -> G,
+) -> Simulation {
+    schedule.open_all_but(closed);
     let mut simulation = Simulation { wall: Duration::ZERO, spans: vec![None; schedule.jobs()] };
     let mut running: BinaryHeap<Reverse<(Duration, JobIndex)>> = BinaryHeap::new();
     loop {
@@ -32,5 +38,6 @@ pub fn simulate(mut schedule: Schedule, durations: &[Duration]) -> Simulation {
         let Some(Reverse((end, job))) = running.pop() else { return simulation };
         simulation.wall = end;
         schedule.finish(job, Ending::Passed);
+        opened_by(job).into_iter().for_each(|gate| schedule.open(gate));
     }
 }

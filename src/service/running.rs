@@ -213,7 +213,8 @@ impl Watched {
             match &ran {
                 Err(_) if self.cancellation.is_requested() => {}
                 Err(error) => self.fail(format!("cannot start: {error}")),
-                Ok(finished) if finished.end == End::Own && !self.cancellation.is_requested() => {
+                // Also when it is to be stopped by now: it had not been told yet.
+                Ok(finished) if finished.end == End::Own => {
                     self.fail(self.farewell(finished, begin.elapsed()));
                 }
                 Ok(_) => {}

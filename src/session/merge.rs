@@ -125,7 +125,9 @@ impl Part {
         } else if (&a.list, a.cases) != (&b.list, b.cases) {
             "they were made of different lists of cases"
         } else if a.split != b.split {
-            "they have divided the cases differently, since they had different histories"
+            "they have divided the cases differently. Divide them in the same way everywhere (2/4, hash:2/4 or \
+             slice:2/4); for 2/4 also with the same history, which a shard that runs changes: copy one \
+             .partest/history.db to all before the first, or give --no-history, or take hash:2/4, which needs none"
         } else {
             return Ok(());
         };
@@ -153,13 +155,26 @@ fn complete(mut parts: Vec<Part>) -> (Vec<Part>, Vec<String>) {
         }
     }
     let of = kept.first().map_or(0, |part| part.shard.of);
-    let numbers: HashSet<u32> = kept.iter().map(|part| part.shard.number).collect();
-    let missing: Vec<_> =
-        (1..=of).filter(|number| !numbers.contains(number)).map(|number| number.to_string()).collect();
+    let missing = missing(kept.iter().map(|part| part.shard.number), of);
     if !missing.is_empty() {
-        complaints.push(format!("of {of} shards, there is none with the number {}", missing.join(", ")));
+        complaints.push(format!("of {of} shards, there is none with the number {missing}"));
     }
     (kept, complaints)
+}
+
+/// The numbers up to `of` that are not among these, which are sorted, in a few words such as `2, 5-7`.
+fn missing(numbers: impl Iterator<Item = u32>, of: u32) -> String {
+    let mut gaps = Vec::new();
+    let mut next = 1_u64;
+    for number in numbers.map(u64::from).chain([u64::from(of) + 1]) {
+        match number.saturating_sub(next) {
+            0 => {}
+            1 => gaps.push(next.to_string()),
+            _ => gaps.push(format!("{next}-{}", number - 1)),
+        }
+        next = next.max(number + 1);
+    }
+    gaps.join(", ")
 }
 
 /// What all shards together were to do; nothing where it is not known of all.
@@ -187,6 +202,8 @@ fn tell(
     let mut hooks: BTreeMap<CaseId, Arc<CaseResult>> = BTreeMap::new();
     for part in parts {
         let mut replay = Replay::default();
+        // Nobody has known how many results there would be.
+        let is_stress = part.started.stress.is_some();
         replay.note(&TestEvent::RunStarted(part.started));
         let mut conclude = |event: &TestEvent| match event {
             TestEvent::CaseFinished(result) if result.info.is_hook() => {
@@ -203,7 +220,7 @@ fn tell(
                 stats.add(result);
                 reporters.emit(event);
             }
-            TestEvent::CaseStarted { .. } => reporters.emit(event),
+            TestEvent::CaseStarted { .. } | TestEvent::Warned { .. } => reporters.emit(event),
             TestEvent::RunFinished(finished) => duration = duration.max(finished.duration),
             TestEvent::RunStarted(_) | TestEvent::Interrupted { .. } | TestEvent::Halted(_) => {}
         };
@@ -220,6 +237,11 @@ fn tell(
                 part.shard.number,
                 part.shard.of,
                 replay.total.saturating_sub(before)
+            ));
+        } else if before < replay.total && !is_stress {
+            complaints.push(format!(
+                "shard {} of {} has lost results: its journal has {before} of {}",
+                part.shard.number, part.shard.of, replay.total
             ));
         }
         end.iter().for_each(conclude);
@@ -295,4 +317,22 @@ pub fn find_shards(root: &Path, folder: &Path, names: &[String]) -> Result<Vec<P
         known.insert(run.journal().canonicalize().unwrap_or_else(|_| run.journal().to_owned()))
     });
     Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing;
+
+    #[test]
+    fn missing_numbers_are_told_in_a_few_words() {
+        for (there, of, expected) in [
+            (&[1, 2][..], 2, ""),
+            (&[2], 3, "1, 3"),
+            (&[1, 5, 9], 12, "2-4, 6-8, 10-12"),
+            (&[1], u32::MAX, "2-4294967295"),
+            (&[7], 3, "1-6"),
+        ] {
+            assert_eq!(missing(there.iter().copied(), of), expected);
+        }
+    }
 }

@@ -38,6 +38,7 @@ impl Replay {
             }
             TestEvent::Interrupted { signal } => self.signal = Some(*signal),
             TestEvent::Halted(halt) => self.halt = Some(*halt),
+            TestEvent::Warned { .. } => {}
             TestEvent::RunFinished(_) => self.is_over = true,
         }
     }

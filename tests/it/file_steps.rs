@@ -57,6 +57,18 @@ cases:
 }
 
 #[test]
+fn rows_of_a_large_table_are_counted() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "cases:\n  - { name: counted, file: '{{ dir }}/t.csv', expect: { rows: 150000 } }\n  - { name: compared, file: '{{ dir }}/t.csv', expect: { rows: { json: [{ n: 1 }] } } }",
+    )
+    .file("t.csv", format!("n\n{}", "12345\n".repeat(150_000)));
+    let run = suite.run(&[]).expect_code(1);
+    assert_eq!(run.verdict("counted").0, "passed", "{}", run.stdout);
+    assert!(run.verdict("compared").1.contains("more rows than the 100000"), "{}", run.stdout);
+}
+
+#[test]
 fn what_is_no_file_is_told_and_nothing_hangs() {
     let text = r#"
 defaults: { timeout: 20s }

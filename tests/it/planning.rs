@@ -102,3 +102,23 @@ fn what_cannot_be_planned_is_told() {
     suite.run(&["plan", "--filter", "no such case"]).expect_code(4);
     assert!(!suite.path().join(".partest").exists(), "planning leaves nothing");
 }
+
+#[test]
+fn a_teardown_is_predicted_after_all_cases_of_its_folder() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [{ "name": "a", "run": "sleep 0.5" }, { "name": "b", "run": "sleep 0.5" }] }"#,
+    )
+    .file("suite.toml", "setup = [{ run = \"sleep 0.3\" }]\nteardown = { run = \"sleep 0.4\" }\n");
+    suite.run(&["-j", "4"]).expect_code(0);
+    let planned = plan(&suite, &["-j", "4"]);
+    assert!(seconds(&planned["seconds"]) >= 1.2, "{planned}");
+}
+
+#[test]
+fn many_shards_are_planned_at_once() {
+    let suite = skewed();
+    suite.run(&["-j", "4"]).expect_code(0);
+    let planned = plan(&suite, &["--shards", "10000"]);
+    assert_eq!(planned["shards"].as_array().map(Vec::len), Some(10_000));
+}

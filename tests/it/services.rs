@@ -165,6 +165,66 @@ services.api.ready.log = "ready""#,
     assert!(run.stdout.contains("| farewell"), "{}", run.stdout);
 }
 
+/// A service that ends by itself once somebody asks for it, by the script below.
+const ENDS: &str = r#"[services.api]
+run = "echo $$ > '{{ dir }}/pid'; echo ready; while ! test -e '{{ dir }}/end'; do sleep 0.01; done; exit 9"
+ready = { log = "ready" }
+"#;
+
+/// Ends it, and gives the run time to notice that.
+const END: &str = "cd \"$(dirname \"$0\")\"; touch end
+while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done
+sleep 1; rm end";
+
+#[test]
+fn a_case_that_passes_although_its_service_has_ended_meanwhile_is_an_error() {
+    let suite = Suite::new().file("suite.toml", ENDS).file("end.sh", END).file(
+        "a.test.json",
+        r#"{ "defaults": { "services": ["api"] }, "cases": [
+              { "name": "before", "run": "true" },
+              { "name": "during", "run": "sh '{{ dir }}/end.sh'" },
+              { "name": "known to fail", "run": "false", "xfail": "a reason" },
+              { "name": "forgiven", "run": "true", "quarantine": { "owner": "us", "reason": "known" } }
+            ] }"#,
+    );
+    let run = suite.run(&["-j", "1"]).expect_code(1);
+    assert_eq!(run.verdict("before").0, "passed");
+    for name in ["during", "known to fail"] {
+        let message = error(&run, name);
+        assert!(message.starts_with("service \"api\" exited with code 9, "), "{name}: {message}");
+    }
+    assert!(run.stdout.contains("1 quarantined"), "{}", run.stdout);
+}
+
+#[test]
+fn a_case_is_tried_again_with_a_service_of_its_own_that_had_ended() {
+    let suite =
+        Suite::new().file("suite.toml", format!("{ENDS}scope = \"case\"\n")).file("end.sh", END).file(
+            "a.test.json",
+            r#"{ "name": "a", "services": ["api"], "retries": 1,
+                 "run": "if test {{ attempt }} = 1; then sh '{{ dir }}/end.sh'; fi" }"#,
+        );
+    let run = suite.run(&[]).expect_code(0);
+    assert!(run.stdout.contains("1 flaky"), "{}", run.stdout);
+}
+
+#[test]
+fn one_that_ends_while_no_case_uses_it_is_told() {
+    let suite = Suite::new().file("suite.toml", ENDS).file("end.sh", END).file(
+        "a.test.json",
+        r#"{ "cases": [
+              { "name": "before", "services": ["api"], "run": "true" },
+              { "name": "between", "after": ["before"], "run": "sh '{{ dir }}/end.sh'; false", "xfail": "a reason" },
+              { "name": "never", "after": ["between"], "services": ["api"], "run": "true" }
+            ] }"#,
+    );
+    let run = suite.run(&[]).expect_code(0);
+    let expected = "warning: service \"api\" exited with code 9, ";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
+    let again = suite.run(&["report"]).expect_code(0);
+    assert!(again.stdout.contains(expected), "{}", again.stdout);
+}
+
 #[test]
 fn its_output_is_attached_to_what_fails() {
     let suite = Suite::new().file("suite.toml", COUNTED).file(

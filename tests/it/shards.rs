@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::{Run, Suite};
 
@@ -135,9 +137,41 @@ fn what_is_no_whole_is_named() {
     let journal = PathBuf::from(three).join("journal.jsonl");
     let text = fs::read_to_string(&journal).expect("UTF-8");
     let keep: Vec<_> = text.split_inclusive('\n').collect();
+    let first = keep.iter().position(|line| line.contains("case-finished")).expect("a result");
+    fs::write(&journal, [&keep[..first], &keep[first + 1..]].concat().concat()).expect("written");
+    let lost = suite.run(&["merge", one, two, three]).expect_code(3);
+    assert!(lost.stderr.contains("shard 3 of 3 has lost results: its journal has "), "{}", lost.stderr);
+
     fs::write(&journal, keep[..keep.len() - 3].concat()).expect("written");
     let cut = suite.run(&["merge", one, two, three]).expect_code(3);
     assert!(cut.stderr.contains("shard 3 of 3 was cut off: "), "{}", cut.stderr);
+}
+
+#[test]
+fn the_time_of_no_suite_is_longer_than_that_of_the_merged_run() {
+    let suite = Suite::of(
+        "s/a.test.json",
+        r#"{ "cases": [{ "name": "a", "run": "true" }, { "name": "b", "run": "true" }] }"#,
+    );
+    let one = shard(&suite, &["--shard", "slice:1/2"]);
+    thread::sleep(Duration::from_secs(2));
+    let two = shard(&suite, &["--shard", "slice:2/2"]);
+    let merged = suite.run(&["merge", &one, &two]).expect_code(0);
+    let report = merged.report();
+    let (whole, of_suite) = (report.time.expect("a time"), report.test_suites[0].time.expect("a time"));
+    assert!(of_suite <= whole, "{of_suite:?} of {whole:?}");
+}
+
+#[test]
+fn a_header_that_names_any_number_of_shards_is_borne() {
+    let suite = suite();
+    let one = shard(&suite, &["--shard", "1/2"]);
+    let journal = PathBuf::from(&one).join("journal.jsonl");
+    let text = fs::read_to_string(&journal).expect("UTF-8");
+    fs::write(&journal, text.replacen("\"of\":2,", "\"of\":4294967295,", 1)).expect("written");
+    let merged = suite.run(&["merge", &one]).expect_code(3);
+    let expected = "of 4294967295 shards, there is none with the number 2-4294967295";
+    assert!(merged.stderr.contains(expected), "{}", merged.stderr);
 }
 
 #[test]
@@ -151,7 +185,10 @@ fn what_does_not_belong_together_is_refused() {
     for (other, words) in [
         (other_list.as_str(), "different lists of cases"),
         (&other_count, "the number of shards is not the same"),
-        (&other_split, "divided the cases differently"),
+        (
+            &other_split,
+            "divided the cases differently. Divide them in the same way everywhere (2/4, hash:2/4",
+        ),
         (&no_shard, "is no shard"),
         ("nowhere", "no run \"nowhere\""),
         ("s/a.test.json", "no journal of partest"),
@@ -208,6 +245,7 @@ fn a_ci_names_the_shard_by_its_variables() {
             "CI_NODE_TOTAL",
             "GITLAB_CI",
             "CIRCLE_NODE_INDEX",
+            "SLURM_NTASKS",
             "SLURM_PROCID",
             "TEST_SHARD_INDEX",
             "GTEST_SHARD_INDEX",

@@ -123,8 +123,8 @@ fn mistakes_in_statements_are_shown_with_their_place() {
     ]);
     let run = suite.run(&[]).expect_code(1);
     let is = |name: &str, message: &str| assert_eq!(run.verdict(name).1, message);
-    is("syntax", "near \"t\": syntax error (SQLITE_ERROR)");
-    assert!(run.stdout.contains("    |   2 fro t\n    |         ^\n"), "{}", run.stdout);
+    is("syntax", "near \"t\": syntax error (SQLITE_ERROR, line 2, column 9)");
+    assert!(run.stdout.contains("    | select 1,\n    |   2 fro t\n    |         ^\n"), "{}", run.stdout);
     is("second", "statement 3 of 3: UNIQUE constraint failed: t.id (SQLITE_CONSTRAINT_PRIMARYKEY)");
     is("null", "statement 3 of 3: NOT NULL constraint failed: t.n (SQLITE_CONSTRAINT_NOTNULL)");
     assert!(run.stdout.contains("insert into t values (2, NULL)"), "{}", run.stdout);
@@ -144,6 +144,43 @@ fn mistakes_in_statements_are_shown_with_their_place() {
     assert_eq!(run.verdict("expected").0, "passed", "{}", run.stdout);
     is("in vain", "error cannot be compared: every statement was carried out");
     is("twice", "rows cannot be compared: two columns are called \"a\"; name one of them with `as`");
+}
+
+#[test]
+fn mistakes_in_one_of_several_statements_are_shown_with_their_place() {
+    let memory = r#""url": "sqlite::memory:""#;
+    let suite = suite(&[
+        case("later", &format!(r#"{memory}, "query": "select 1;\nselect b""#), ""),
+        case("incomplete", &format!(r#"{memory}, "query": "select (\n""#), ""),
+        case(
+            "with parameters",
+            &format!(r#"{memory}, "query": "create table t(a); insert into t values(?)", "params": [1]"#),
+            "",
+        ),
+    ]);
+    let run = suite.run(&[]).expect_code(1);
+    let is = |name: &str, message: &str| assert_eq!(run.verdict(name).1, message);
+    is("later", "no such column: b (SQLITE_ERROR, line 2, column 8)");
+    is("incomplete", "incomplete input (SQLITE_ERROR, line 1, column 9)");
+    assert!(run.stdout.contains("    | select (\n    |         ^\n"), "{}", run.stdout);
+    is("with parameters", "parameters are given to several statements; make each an item of `statements`");
+}
+
+#[test]
+fn a_file_is_opened_as_its_url_says() {
+    let suite = suite(&[
+        case("read", r#""url": "sqlite:{{ dir }}/test.db?mode=ro", "query": "select n from t""#, ""),
+        case("write", r#""url": "sqlite:{{ dir }}/test.db?mode=ro", "query": "delete from t""#, ""),
+        case("missing", r#""url": "sqlite:{{ dir }}/new.db?mode=rw", "query": "select 1""#, ""),
+        case("unknown", r#""url": "sqlite:{{ dir }}/new.db?x=1", "query": "select 1""#, ""),
+    ]);
+    directly(&suite, "create table t (n); select 1");
+    let run = suite.run(&[]).expect_code(1);
+    assert_eq!(run.verdict("read").0, "passed", "{}", run.stdout);
+    assert_eq!(run.verdict("write").1, "attempt to write a readonly database (SQLITE_READONLY)");
+    assert!(run.verdict("missing").1.contains("unable to open database file"), "{}", run.stdout);
+    assert!(run.verdict("unknown").1.starts_with("\"x=1\" behind the `?`"), "{}", run.stdout);
+    assert!(!suite.path().join("new.db").exists() && !suite.path().join("new.db?x=1").exists());
 }
 
 #[test]

@@ -231,6 +231,9 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
                 };
                 self.page.paint(ODD, words).push('\n');
             }
+            TestEvent::Warned { message } => {
+                self.page.paint(ODD, "warning: ").inline(message).push('\n');
+            }
             TestEvent::RunFinished(finished) => {
                 if let Some(mut live) = self.live.take() {
                     live.clear();

@@ -71,7 +71,10 @@ impl Progress {
                 self.finished += 1;
                 self.failures += usize::from(crate::report::console::page::is_bad(result.standing()));
             }
-            TestEvent::Interrupted { .. } | TestEvent::Halted(_) | TestEvent::RunFinished(_) => {}
+            TestEvent::Interrupted { .. }
+            | TestEvent::Halted(_)
+            | TestEvent::Warned { .. }
+            | TestEvent::RunFinished(_) => {}
         }
     }
 

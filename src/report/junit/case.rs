@@ -44,8 +44,6 @@ pub(crate) struct Record {
     pub(crate) info: Arc<CaseInfo>,
     /// When its first attempt began.
     pub(crate) started_at: Option<SystemTime>,
-    /// When its last attempt ended.
-    pub(crate) ended_at: Option<SystemTime>,
     /// How long it took.
     pub(crate) duration: Duration,
     /// What is to be said besides; `None` when it has passed and there is nothing.
@@ -104,7 +102,6 @@ impl Record {
         Self {
             info: Arc::clone(info),
             started_at: result.attempts.first().map(|attempt| attempt.started_at),
-            ended_at: last.and_then(|attempt| attempt.started_at.checked_add(attempt.duration)),
             duration: result.duration(),
             said: (!said.is_nothing()).then(|| Box::new(said)),
         }

@@ -1,5 +1,7 @@
 //! Groups the cases into suites and renders the whole, one suite at a time.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use junit_report::{OffsetDateTime, Report, TestResult, TestSuite};
@@ -20,6 +22,8 @@ pub(crate) struct Run<'a> {
     pub(crate) options: &'a JunitOptions,
     pub(crate) started_at: SystemTime,
     pub(crate) duration: Duration,
+    /// When the first case of each suite began, and when the last one ended.
+    pub(crate) spans: &'a HashMap<Arc<str>, (SystemTime, SystemTime)>,
     /// What kept processes from escaping.
     pub(crate) safeguards: &'a str,
 }
@@ -71,14 +75,17 @@ fn render_once(run: &Run<'_>, records: &[Record]) -> Result<Vec<u8>, String> {
     let hostname = xml::one_line(&run.options.hostname.clone().unwrap_or_else(hostname)).into_owned();
     for (id, suite) in records.chunk_by(|a, b| a.info.suite == b.info.suite).enumerate() {
         writer.get_mut().push(b'\n');
-        let (started_at, wall) = wall_time(suite);
+        // Cases run beside each other; and parts of a merged run may have run at any time.
+        let (began, ended) =
+            run.spans.get(&suite[0].info.suite).copied().unwrap_or((run.started_at, run.started_at));
+        let wall = ended.duration_since(began).unwrap_or_default().min(run.duration);
         let mut annotation = Annotation::new(Suite {
             id,
             errors: count(suite, is_error),
             failures: count(suite, is_failure),
             skipped: count(suite, is_skipped),
             time: seconds(wall),
-            timestamp: timestamp(started_at.unwrap_or(run.started_at)),
+            timestamp: timestamp(began),
             safeguards: run.safeguards,
             cases: suite,
         });
@@ -123,17 +130,6 @@ fn render_part(records: &[Record], hostname: &str, run_started_at: SystemTime) -
     let mut rendered = Vec::new();
     report.write_xml(&mut rendered).map_err(|error| error.to_string())?;
     Ok(rendered)
-}
-
-/// When the first case began, and the time from then until the last ended; cases run beside each other.
-fn wall_time(records: &[Record]) -> (Option<SystemTime>, Duration) {
-    let first = records.iter().filter_map(|record| record.started_at).min();
-    let last = records.iter().filter_map(|record| record.ended_at).max();
-    let wall = match (first, last) {
-        (Some(first), Some(last)) => last.duration_since(first).unwrap_or_default(),
-        _ => Duration::ZERO,
-    };
-    (first, wall)
 }
 
 /// Seconds with three decimals: as text, since binary fractions are not always the shortest.

@@ -19,8 +19,10 @@ mod copies;
 mod document;
 mod file;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::model::{CaseResult, TestEvent};
@@ -69,6 +71,8 @@ pub struct JunitReporter {
     records: Vec<Record>,
     /// What came of the copies of cases, where nobody knows how many there will be.
     copies: Option<Copies>,
+    /// When the first case of each suite began, and when the last one ended.
+    spans: HashMap<Arc<str>, (SystemTime, SystemTime)>,
     /// How many bytes of text the records hold.
     kept: usize,
 }
@@ -84,12 +88,14 @@ impl JunitReporter {
             safeguards: String::new(),
             records: Vec::new(),
             copies: None,
+            spans: HashMap::new(),
             kept: 0,
         }
     }
 
     /// Takes note of a result. Of the copies of a stress run one is kept for each case.
     fn add(&mut self, result: &CaseResult) {
+        self.note_span(result);
         let limits = if self.kept < OUTPUT_OF_ALL { Limits::USUAL } else { Limits::OF_MANY };
         let place =
             self.copies.as_mut().map_or(Place::New, |copies| copies.place(result, self.records.len()));
@@ -106,6 +112,15 @@ impl JunitReporter {
                 self.records[index] = record;
             }
         }
+    }
+
+    /// Takes note of when a case ran, of which nothing else may be kept.
+    fn note_span(&mut self, result: &CaseResult) {
+        let (Some(first), Some(last)) = (result.attempts.first(), result.attempts.last()) else { return };
+        let (began, ended) =
+            (first.started_at, last.started_at.checked_add(last.duration).unwrap_or(last.started_at));
+        let span = self.spans.entry(Arc::clone(&result.info.suite)).or_insert((began, ended));
+        *span = (span.0.min(began), span.1.max(ended));
     }
 
     /// Makes sure before a run that its report can be written: creates missing parent folders and tries the
@@ -129,6 +144,7 @@ impl JunitReporter {
             options: &self.options,
             started_at: self.started_at,
             duration,
+            spans: &self.spans,
             safeguards: &self.safeguards,
         };
         if let Some(copies) = &self.copies {
@@ -155,6 +171,7 @@ impl Reporter for JunitReporter {
                 self.safeguards = joined(started.safeguards);
                 self.records = Vec::with_capacity(started.total);
                 self.copies = started.stress.map(|_| Copies::default());
+                self.spans.clear();
                 self.kept = 0;
                 Ok(())
             }
@@ -163,7 +180,10 @@ impl Reporter for JunitReporter {
                 Ok(())
             }
             TestEvent::RunFinished(finished) => self.write(finished.duration).map_err(io::Error::from),
-            TestEvent::CaseStarted { .. } | TestEvent::Interrupted { .. } | TestEvent::Halted(_) => Ok(()),
+            TestEvent::CaseStarted { .. }
+            | TestEvent::Interrupted { .. }
+            | TestEvent::Halted(_)
+            | TestEvent::Warned { .. } => Ok(()),
         }
     }
 }

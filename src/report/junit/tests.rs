@@ -1,11 +1,12 @@
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::{ProptestConfig, Strategy as _, any, proptest};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 
-use crate::model::{Captured, CaseResult, FailureKind, Outcome, TestEvent};
+use crate::model::{Captured, CaseInfo, CaseResult, FailureKind, Outcome, TestEvent};
 use crate::report::tests::{attempt, captured, failure, info, result, results, run};
 use crate::report::{JunitOptions, JunitReporter, Reporter as _};
 use crate::text::xml;
@@ -259,6 +260,27 @@ fn times_have_three_decimals_and_no_noise() {
     let result = result(&case, Outcome::Passed, vec![attempt(1, Outcome::Passed, 1.497, Vec::new())]);
     let text = written(&run(vec![result], None));
     assert_eq!(text.matches("time=\"1.497\"").count(), 2, "{text}");
+}
+
+#[test]
+fn the_time_of_a_suite_covers_copies_that_are_not_kept_and_is_within_the_run() {
+    let copies = |seconds: [f64; 2]| {
+        let copies = seconds.into_iter().zip(1..).map(|(seconds, number)| {
+            let own = info("suite", &format!("case, copy {number}"), 1);
+            let own = Arc::new(CaseInfo {
+                copy_of: Some(info("suite", "case", 1).id.clone()),
+                ..CaseInfo::clone(&own)
+            });
+            result(&own, Outcome::Passed, vec![attempt(1, Outcome::Passed, seconds, Vec::new())])
+        });
+        let mut events = run(copies.collect(), None);
+        if let Some(TestEvent::RunStarted(started)) = events.first_mut() {
+            started.stress = Some(Duration::from_secs(3));
+        }
+        read(&written(&events)).test_suites[0].time
+    };
+    assert_eq!(copies([0.5, 2.5]), Some(Duration::from_millis(2500)));
+    assert_eq!(copies([0.5, 100.0]), Some(Duration::from_millis(3214)), "as long as the run");
 }
 
 #[test]

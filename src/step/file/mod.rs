@@ -108,29 +108,38 @@ impl Look<'_> {
         if self.is_asked(&Subject::Sha256) {
             facts.push((Subject::Sha256, sha256(self.path, deadline, around)?));
         }
-        let (rows, count) = (self.is_asked(&Subject::Rows), self.is_asked(&Subject::RowCount));
-        if rows || count {
-            let read = table::read(self.path, self.delimiter);
-            let of = |fact: Result<serde_json::Value, &String>| match fact {
-                Ok(value) => Fact::Value(value),
-                Err(reason) => Fact::Unreadable(reason.clone()),
-            };
-            facts.push((Subject::RowCount, of(read.as_ref().map(|rows| rows.len().into()))));
-            facts.push((
-                Subject::Rows,
-                match read {
-                    Ok(rows) => Fact::Value(rows.into()),
-                    Err(reason) => Fact::Unreadable(reason),
-                },
-            ));
+        if self.is_asked(&Subject::RowCount) {
+            facts.push((Subject::RowCount, self.count_rows(deadline, around)?));
+        }
+        if self.is_asked(&Subject::Rows) {
+            let rows = table::read(self.path, self.delimiter);
+            facts.push((Subject::Rows, rows.map_or_else(Fact::Unreadable, |rows| Fact::Value(rows.into()))));
         }
         Ok((Some(status), facts))
+    }
+
+    fn count_rows(&self, deadline: Deadline, around: &Surroundings<'_>) -> Result<Fact, Stopped> {
+        let file = match assertion::open(self.path) {
+            Ok(Ok((file, _))) => file,
+            Ok(Err(reason)) => return Ok(Fact::Unreadable(reason)),
+            Err(error) => return Ok(Fact::Unreadable(error.to_string())),
+        };
+        let counted = table::count(file, self.delimiter, || go_on(deadline, around))?;
+        Ok(counted.map_or_else(Fact::Unreadable, |count| Fact::Value(count.into())))
     }
 
     fn is_asked(&self, subject: &Subject) -> bool {
         self.step.checks.iter().any(|check| check.subject == *subject)
             || self.step.captures.iter().any(|capture| capture.subject == *subject)
     }
+}
+
+/// Whether a long look may go on.
+fn go_on(deadline: Deadline, around: &Surroundings<'_>) -> Result<(), Stopped> {
+    if around.cancellation.is_requested() {
+        return Err(Stopped::Interrupted);
+    }
+    if deadline.has_passed() { Err(Stopped::TimedOut) } else { Ok(()) }
 }
 
 /// The digest of a file of any size.
@@ -143,12 +152,7 @@ fn sha256(path: &Path, deadline: Deadline, around: &Surroundings<'_>) -> Result<
     let mut digest = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {
-        if around.cancellation.is_requested() {
-            return Err(Stopped::Interrupted);
-        }
-        if deadline.has_passed() {
-            return Err(Stopped::TimedOut);
-        }
+        go_on(deadline, around)?;
         match file.read(&mut chunk) {
             Ok(0) => break,
             Ok(length) => digest.update(&chunk[..length]),

@@ -44,6 +44,9 @@ const LONGEST_NAME: usize = 100;
 /// How many bytes of rows a report shows of a step that did not pass.
 const REPORTED: usize = 16 << 10;
 
+/// What is wrong with parameters beside more than one statement.
+const SEVERAL: &str = "parameters are given to several statements; make each an item of `statements`";
+
 /// What is to be done, with every value known.
 struct Work<'a> {
     statements: Vec<(String, Bound)>,

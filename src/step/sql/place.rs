@@ -3,8 +3,10 @@
 /// The most characters of a line that are shown on each side of a mistake.
 const WIDTH: usize = 60;
 
+/// How many lines are shown before that of a mistake, and behind it.
+const AROUND: (usize, usize) = (10, 3);
+
 /// The line and the column of a place, both from 1; `offset` is in bytes, and columns are characters.
-#[cfg(feature = "postgres")]
 pub(super) fn line_and_column(sql: &str, offset: usize) -> (usize, usize) {
     let before = &sql[..boundary(sql, offset)];
     let line = before.rfind('\n').map_or(before, |at| &before[at + 1..]);
@@ -16,7 +18,7 @@ fn boundary(sql: &str, offset: usize) -> usize {
     (0..=offset.min(sql.len())).rev().find(|at| sql.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// The line of a statement in which a mistake stands, with a caret below it; `offset` is in bytes.
+/// A statement with a caret below the mistake, as far as it is near; `offset` is in bytes.
 pub(super) fn caret(sql: &str, offset: usize) -> String {
     let offset = boundary(sql, offset);
     let start = sql[..offset].rfind('\n').map_or(0, |at| at + 1);
@@ -32,23 +34,51 @@ pub(super) fn caret(sql: &str, offset: usize) -> String {
     if after.len() > WIDTH {
         line.push('…');
     }
-    format!("{line}\n{}^\n", " ".repeat(indent))
+    let above: Vec<&str> = sql[..start].lines().collect();
+    let (left_out, above) = above.split_at(above.len().saturating_sub(AROUND.0));
+    let below: Vec<&str> = sql[end..].lines().skip(1).collect();
+    let (below, more) = below.split_at(below.len().min(AROUND.1));
+    let lines = |lines: &[&str]| lines.iter().map(|line| clipped(line) + "\n").collect::<String>();
+    let gap = |lines: &[&str]| if lines.is_empty() { "" } else { "…\n" };
+    let marked = format!("{line}\n{}^\n", " ".repeat(indent));
+    [gap(left_out), &lines(above), &marked, &lines(below), gap(more)].concat()
+}
+
+/// A line without a mistake, as far as it is shown.
+fn clipped(line: &str) -> String {
+    let mut chars = line.trim_end().chars();
+    let mut clipped: String =
+        chars.by_ref().take(2 * WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.next().is_some() {
+        clipped.push('…');
+    }
+    clipped
 }
 
 #[cfg(test)]
 mod tests {
-    use super::caret;
+    use super::{caret, line_and_column};
 
     #[test]
     fn a_caret_stands_below_the_mistake() {
         assert_eq!(caret("selct 1", 0), "selct 1\n^\n");
-        assert_eq!(caret("select 1\n  fro\tm t;\nx", 11), "  fro m t;\n  ^\n");
+        assert_eq!(caret("select 1\n  fro\tm t;\nx", 11), "select 1\n  fro m t;\n  ^\nx\n");
         assert_eq!(caret("select ä, ö", 8), "select ä, ö\n       ^\n");
         assert_eq!(caret("select", 99), "select\n      ^\n");
+        let lines = "a\n".repeat(100);
+        assert_eq!(caret(&lines, 100).matches("a\n").count(), 14);
+        assert!(caret(&lines, 100).starts_with("…\na\n") && caret(&lines, 100).ends_with("a\n…\n"));
         let long = format!("{}x{}", "a ".repeat(100), "b".repeat(100));
         let shown = caret(&long, 200);
         let (line, below) = shown.split_once('\n').expect("two lines");
         assert_eq!(line.chars().nth(below.find('^').expect("a caret")), Some('x'));
         assert!(line.starts_with('…') && line.ends_with('…') && line.chars().count() < 130);
+    }
+
+    #[test]
+    fn columns_are_characters() {
+        assert_eq!(line_and_column("select 1", 7), (1, 8));
+        assert_eq!(line_and_column("select 1,\n ä b", 13), (2, 3));
+        assert_eq!(line_and_column("select", 99), (1, 7));
     }
 }

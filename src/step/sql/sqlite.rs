@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::step::Surroundings;
 use crate::step::sql::values::{Bound, Datum};
 use crate::step::sql::{
-    Answer, Collector, Refusal, Trouble, Work, given, mismatch, numbered, parameters, place, shown, words,
+    Answer, Collector, Refusal, SEVERAL, Trouble, Work, given, mismatch, numbered, parameters, place, shown,
+    words,
 };
 use crate::time::{clock, format_duration};
 
@@ -43,14 +44,9 @@ pub(super) fn ask(place: &str, work: &Work<'_>, around: &Surroundings<'_>) -> Re
             .as_mut()
             .map_or(Err(Trouble::Stopped(String::new())), |connection| carry_out(connection, work));
     }
-    let path = place.strip_prefix("//").unwrap_or(place);
-    if path.is_empty() || path.contains('\0') {
-        return Err(Trouble::Unusable(format!("{path:?} is no path of a database")));
-    }
-    let path = around.directory.join(Path::new(path));
+    let Source { path, flags } = Source::read(place).map_err(Trouble::Unusable)?;
+    let path = around.directory.join(path);
     let was_there = path.exists();
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(&path, flags)
         .map_err(|error| unusable(&path.to_string_lossy(), &error))?;
     carry_out(&mut connection, work).map_err(|trouble| match trouble {
@@ -60,6 +56,49 @@ pub(super) fn ask(place: &str, work: &Work<'_>, around: &Surroundings<'_>) -> Re
         }
         other => other,
     })
+}
+
+/// The file of a database, and how it is opened.
+#[derive(Debug, PartialEq)]
+struct Source<'a> {
+    path: &'a Path,
+    flags: OpenFlags,
+}
+
+impl<'a> Source<'a> {
+    /// Reads what stands after `sqlite:`: a path, and behind a `?` the parameters that SQLite knows of a URI.
+    fn read(place: &'a str) -> Result<Self, String> {
+        let (path, parameters) = place.split_once('?').unwrap_or((place, ""));
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.contains('\0') {
+            return Err(format!("{path:?} is no path of a database"));
+        }
+        if path == ":memory:" {
+            return Err(format!("`sqlite::memory:` takes no parameters such as {parameters:?}"));
+        }
+        let writing = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let (mut mode, mut cache) = (writing | OpenFlags::SQLITE_OPEN_CREATE, OpenFlags::empty());
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter {
+                "mode=ro" => mode = OpenFlags::SQLITE_OPEN_READ_ONLY,
+                "mode=rw" => mode = writing,
+                "mode=rwc" => mode = writing | OpenFlags::SQLITE_OPEN_CREATE,
+                "cache=shared" => cache = OpenFlags::SQLITE_OPEN_SHARED_CACHE,
+                "cache=private" => cache = OpenFlags::SQLITE_OPEN_PRIVATE_CACHE,
+                "mode=memory" => {
+                    return Err("a database in memory is `sqlite::memory:`, not `mode=memory`".to_owned());
+                }
+                _ => {
+                    return Err(format!(
+                        "{parameter:?} behind the `?` of a URL of SQLite is not known: expected `mode=ro`, \
+                         `mode=rw`, `mode=rwc`, `cache=shared` or `cache=private` (a file with `?` in its name \
+                         cannot be used)"
+                    ));
+                }
+            }
+        }
+        Ok(Self { path: Path::new(path), flags: mode | cache | OpenFlags::SQLITE_OPEN_NO_MUTEX })
+    }
 }
 
 fn unusable(place: &str, error: &rusqlite::Error) -> Trouble {
@@ -142,12 +181,17 @@ fn bound_statement(
     work: &Work<'_>,
     answer: &mut Answer,
 ) -> Result<(), Trouble> {
-    let mut statement = patiently(work, || connection.prepare(text)).map_err(|error| match error {
-        rusqlite::Error::MultipleStatement => {
-            mismatch("parameters are given to several statements; make each an item of `statements`", text)
-        }
-        error => refused(&error, text, work),
-    })?;
+    let mut batch = Batch::new(connection, text);
+    let mut next = || patiently(work, || batch.next());
+    let Some(mut statement) = next().map_err(|error| refused(&error, text, work))? else {
+        return Err(mismatch("there is no statement", text));
+    };
+    match next() {
+        Ok(None) => {}
+        Err(error) if is_locked(&error) => return Err(refused(&error, text, work)),
+        // A second one may be refused only because the first one has not been carried out.
+        Ok(Some(_)) | Err(_) => return Err(mismatch(SEVERAL, text)),
+    }
     let count = statement.parameter_count();
     match bound {
         Bound::Positional(values) if values.len() != count => {
@@ -250,36 +294,43 @@ fn refused(error: &rusqlite::Error, text: &str, work: &Work<'_>) -> Trouble {
     if work.cancellation.is_requested() || work.deadline.has_passed() {
         return Trouble::Stopped(shown(text));
     }
-    let Wrong { mut message, code, detail } = Wrong::of(error);
+    let Wrong { mut message, code, mistake } = Wrong::of(error);
     if is_locked(error) && !patience(work).is_zero() {
         message.push_str(&format!(" for longer than {}", format_duration(patience(work))));
     }
-    let detail = detail.unwrap_or_else(|| shown(text));
-    Trouble::Refused(Refusal { message, code, place: None, detail })
+    let at = match mistake {
+        // What SQLite was given is the rest of the text from a statement on.
+        Some((rest, offset)) => text.strip_suffix(rest).map(|before| before.len() + offset),
+        None if message == "incomplete input" => Some(text.trim_end().len()),
+        None => None,
+    };
+    let detail = at.map_or_else(|| shown(text), |at| place::caret(text, at));
+    let place = at.map(|at| place::line_and_column(text, at));
+    Trouble::Refused(Refusal { message, code, place, detail })
 }
 
 /// What is wrong, in SQLite's words.
-struct Wrong {
+struct Wrong<'a> {
     message: String,
     code: Option<String>,
-    /// The statement with the place of the mistake, where that is known.
-    detail: Option<String>,
+    /// What SQLite was given, and where in it the mistake stands, in bytes; where that is known.
+    mistake: Option<(&'a str, usize)>,
 }
 
-impl Wrong {
-    fn of(error: &rusqlite::Error) -> Self {
+impl<'a> Wrong<'a> {
+    fn of(error: &'a rusqlite::Error) -> Self {
         match error {
             rusqlite::Error::SqliteFailure(error, message) => Self {
                 message: message.clone().unwrap_or_else(|| error.to_string()),
                 code: Some(words::code(error.extended_code)),
-                detail: None,
+                mistake: None,
             },
             rusqlite::Error::SqlInputError { error, msg, sql, offset } => Self {
                 message: msg.clone(),
                 code: Some(words::code(error.extended_code)),
-                detail: usize::try_from(*offset).ok().map(|offset| place::caret(sql, offset)),
+                mistake: usize::try_from(*offset).ok().map(|offset| (sql.as_str(), offset)),
             },
-            other => Self { message: other.to_string(), code: None, detail: None },
+            other => Self { message: other.to_string(), code: None, mistake: None },
         }
     }
 }
@@ -313,10 +364,40 @@ impl ToSql for Datum {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::OpenFlags;
     use rusqlite::types::ValueRef;
     use serde_json::json as expected;
 
-    use super::json;
+    use super::{Source, json};
+
+    #[test]
+    fn parameters_say_how_a_file_is_opened() {
+        let (ro, rw) = (OpenFlags::SQLITE_OPEN_READ_ONLY, OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let rwc = rw | OpenFlags::SQLITE_OPEN_CREATE;
+        for (place, path, flags) in [
+            ("x.db", "x.db", rwc),
+            ("///a/x.db?", "/a/x.db", rwc),
+            ("x.db?mode=ro", "x.db", ro),
+            ("x.db?mode=rw&cache=private", "x.db", rw | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE),
+            ("x.db?cache=shared&mode=rwc", "x.db", rwc | OpenFlags::SQLITE_OPEN_SHARED_CACHE),
+        ] {
+            let source = Source::read(place).expect(place);
+            assert_eq!(
+                (source.path.to_str(), source.flags - OpenFlags::SQLITE_OPEN_NO_MUTEX),
+                (Some(path), flags)
+            );
+        }
+        for (place, part) in [
+            ("?mode=ro", "no path"),
+            ("x.db?mode=r", "\"mode=r\" behind the `?`"),
+            ("x.db?mode=memory", "`sqlite::memory:`"),
+            ("what?.db", "a file with `?` in its name"),
+            (":memory:?cache=shared", "takes no parameters"),
+        ] {
+            let reason = Source::read(place).expect_err(place);
+            assert!(reason.contains(part), "{reason}");
+        }
+    }
 
     #[test]
     fn values_become_json() {

@@ -27,7 +27,7 @@ use crate::step::sql::postgres::session::Session;
 use crate::step::sql::postgres::socket::Stopped;
 use crate::step::sql::values::{Bound, Datum};
 use crate::step::sql::{
-    Answer, Collector, Refusal, Trouble, Work, given, mismatch, numbered, parameters, shown,
+    Answer, Collector, Refusal, SEVERAL, Trouble, Work, given, mismatch, numbered, parameters, shown,
 };
 
 /// Carries out statements in the database of a URL.
@@ -99,8 +99,7 @@ fn script(session: &mut Session, text: &str, bound: &Bound, answer: &mut Answer)
         return Err(mismatch("there is no statement", text));
     }
     if statements.len() > 1 && !bound.is_empty() {
-        let message = "parameters are given to several statements; make each an item of `statements`";
-        return Err(mismatch(message, text));
+        return Err(mismatch(SEVERAL, text));
     }
     for statement in statements {
         match bound {
