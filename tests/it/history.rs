@@ -178,11 +178,11 @@ fn a_case_that_was_changed_in_between_is_not_flaky() {
         .file(".git/index", EMPTY_INDEX);
     suite.run(&[]).expect_code(1);
     let suite = suite
-        .file("b.test.json", &descriptor("exit 0"))
+        .file("b.test.json", descriptor("exit 0"))
         .file("c/suite.toml", "[defaults.env]\nMODE = 'good'\n");
     suite.run(&["--var", "code=0"]).expect_code(0);
     assert_eq!(flaky(&suite), [""; 0]);
-    let suite = suite.file("b.test.json", &descriptor("exit 1"));
+    let suite = suite.file("b.test.json", descriptor("exit 1"));
     suite.run(&["--filter", "b::b"]).expect_code(1);
     assert_eq!(flaky(&suite), [""; 0], "it failed as it had before");
 }
