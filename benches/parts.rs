@@ -109,6 +109,7 @@ fn events(count: usize) -> Vec<TestEvent> {
             position: Position { file: Arc::clone(&file), line, column: 1 },
             tags: Vec::new(),
             copy_of: None,
+            definition: None,
         });
         let slow_after = Duration::from_secs(10);
         events.push(TestEvent::CaseStarted {

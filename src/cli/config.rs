@@ -11,7 +11,7 @@ use crate::session::{ExitStatus, working_directory};
 /// Show every setting that a run would have, and where it comes from
 ///
 /// Settings come from partest.toml, in this folder or the nearest one above, then from variables (PARTEST_JOBS,
-/// PARTEST_JUNIT, PARTEST_ORDER, PARTEST_HISTORY, PARTEST_COLOR, PARTEST_VERBOSITY, PARTEST_TIMEOUT, PARTEST_SLOW_AFTER,
+/// PARTEST_IO_JOBS, PARTEST_JUNIT, PARTEST_ORDER, PARTEST_HISTORY, PARTEST_COLOR, PARTEST_VERBOSITY, PARTEST_TIMEOUT, PARTEST_SLOW_AFTER,
 /// PARTEST_GRACE, PARTEST_RETRIES, PARTEST_MAX_FAIL, PARTEST_RUN_TIMEOUT, PARTEST_RETRY_BUDGET,
 /// PARTEST_FLAKY, PARTEST_PROFILE), then from flags; each goes before those named earlier.
 #[derive(Clone, Debug, Args)]

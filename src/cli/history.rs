@@ -33,7 +33,8 @@ pub(super) struct HistoryArguments {
 
 /// Show cases that do not always come to the same, the worst first
 ///
-/// A case is flaky when it passed only after a failed attempt, or when it both passed and failed at the same commit.
+/// A case is flaky when it passed only after a failed attempt, or when it both passed and failed at the same commit,
+/// while neither a file that git knows nor the case's own descriptor was changed. Outside of git only retries tell.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = FLAKY_EXAMPLES)]
 pub(super) struct FlakyArguments {
@@ -96,7 +97,7 @@ pub(super) fn execute_flaky(arguments: &FlakyArguments) -> Result<ExitStatus, Bo
             })?;
             writeln!(
                 out,
-                "\nflaky: passed after a failed attempt; mixed: at so many commits it both passed and failed"
+                "\nflaky: passed after a failed attempt; mixed: at so many commits it both passed and failed, with nothing changed"
             )
         }
     })?;

@@ -13,7 +13,7 @@ use crate::cli::selection::{Asked, SelectionArguments};
 use crate::cli::settings::SettingArguments;
 use crate::cli::{complain, fail, print};
 use crate::config::Origin;
-use crate::model::{CaseId, CaseResult};
+use crate::model::{CaseId, CaseResult, signal_name};
 use crate::session::{
     Charge, Config, ExitStatus, Finding, Guilt, InterfereError, InterfereProgress as Progress, Investigated,
     Thoroughness, interfere,
@@ -88,6 +88,18 @@ pub(super) fn execute(arguments: &InterfereArguments) -> Result<ExitStatus, Box<
     };
     complaints.iter().for_each(|complaint| complain(&plain(complaint)));
     if let Some(signal) = charge.control().signal() {
+        let found = !matches!(finding, Finding::Nothing { .. });
+        print(|out| {
+            if found {
+                write(out, &finding)?;
+            }
+            writeln!(
+                out,
+                "interrupted by {}: {}",
+                named(signal),
+                if found { "not all was tried" } else { "nothing was found yet" }
+            )
+        })?;
         return Ok(ExitStatus::Signal(signal));
     }
     print(|out| write(out, &finding))?;
@@ -96,6 +108,10 @@ pub(super) fn execute(arguments: &InterfereArguments) -> Result<ExitStatus, Box<
         Finding::FailsAlone { .. } => ExitStatus::Failed,
         Finding::Nothing { .. } => ExitStatus::NothingMatched,
     })
+}
+
+fn named(signal: i32) -> String {
+    signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
 /// What was done, in a line.

@@ -245,6 +245,7 @@ impl FileReader<'_> {
             position: self.sources.position(span),
             tags,
             copy_of: None,
+            definition: Some(self.definition),
         }
     }
 

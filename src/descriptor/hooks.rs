@@ -127,6 +127,7 @@ fn case(entry: &Entry, given: &[String], around: &Definitions<'_>) -> Result<Tes
         position: around.sources.position(entry.key_span),
         tags: Vec::new(),
         copy_of: None,
+        definition: Some(around.sources.digest(around.overrides)),
     };
     Ok(TestCase {
         info: Arc::new(info),

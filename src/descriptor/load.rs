@@ -157,6 +157,7 @@ pub(in crate::descriptor) fn begin<'a>(
     let reader = FileReader {
         file,
         around,
+        definition: sources.digest(around.overrides),
         sources,
         seen: HashMap::new(),
         patterns: HashMap::new(),
@@ -233,6 +234,7 @@ fn broken_file(file: &DescriptorFile<'_>, diagnostics: Vec<Diagnostic>) -> Broke
         position,
         tags: Vec::new(),
         copy_of: None,
+        definition: None,
     };
     Broken { info: Arc::new(info), diagnostics }
 }
@@ -372,6 +374,8 @@ pub(in crate::descriptor) struct FileReader<'a> {
     pub(in crate::descriptor) file: &'a DescriptorFile<'a>,
     pub(in crate::descriptor) around: &'a Around<'a>,
     pub(in crate::descriptor) sources: Sources,
+    /// A hash of what its cases are read from.
+    pub(in crate::descriptor) definition: u32,
     /// The names used so far and where.
     pub(in crate::descriptor) seen: HashMap<Arc<str>, Span>,
     /// The regular expressions that were compiled.

@@ -1,9 +1,13 @@
 //! The texts that spans point into, and the lines and columns of a place in them.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
+
+use siphasher::sip::SipHasher13;
 
 use crate::descriptor::node::{SourceId, Span};
 use crate::model::Position;
+use crate::text::Variables;
 use crate::text::mistake::SourceLine;
 
 /// The text of one file.
@@ -120,6 +124,19 @@ impl Sources {
     /// The text a span points into.
     pub(crate) fn get(&self, id: SourceId) -> &Source {
         &self.0[id.0 as usize]
+    }
+
+    /// A hash of all texts, and of the values that replace some of theirs.
+    pub(crate) fn digest(&self, overrides: &Variables) -> u32 {
+        let mut hasher = SipHasher13::new();
+        for source in &self.0 {
+            source.text.hash(&mut hasher);
+        }
+        for (name, value) in overrides {
+            (name, value.to_string()).hash(&mut hasher);
+        }
+        // Half of the bits are enough to tell versions of one case from each other.
+        u32::try_from(hasher.finish() >> 32).unwrap_or_default()
     }
 
     /// Where a span begins.

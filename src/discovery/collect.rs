@@ -217,5 +217,13 @@ impl Collector {
 
 fn file_info(path: &Arc<str>, suite: Arc<str>, position: Position) -> Arc<CaseInfo> {
     let id = CaseId::of_file(path);
-    Arc::new(CaseInfo { id, name: path.to_string(), suite, position, tags: Vec::new(), copy_of: None })
+    Arc::new(CaseInfo {
+        id,
+        name: path.to_string(),
+        suite,
+        position,
+        tags: Vec::new(),
+        copy_of: None,
+        definition: None,
+    })
 }

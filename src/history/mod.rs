@@ -9,6 +9,7 @@ mod read;
 mod record;
 mod revision;
 mod store;
+mod tree;
 
 pub use read::{CaseRun, Flaky, RecordedRun};
 pub use record::Recorder;

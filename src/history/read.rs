@@ -57,12 +57,12 @@ pub struct Flaky {
     pub flaky: usize,
     /// How often it failed.
     pub failed: usize,
-    /// At how many commits it both passed and failed.
+    /// At how many commits it both passed and failed, with nothing changed in between.
     pub mixed: usize,
 }
 
 /// Results of which each counts once, however many runs have it.
-const ONCE: &str = "SELECT case_id, min(run_id) AS run_id, began, duration, attempts, standing FROM results GROUP BY case_id, ifnull(began, -run_id)";
+const ONCE: &str = "SELECT case_id, min(run_id) AS run_id, began, duration, attempts, standing, definition FROM results GROUP BY case_id, ifnull(began, -run_id)";
 
 impl History {
     /// What is known of every case.
@@ -172,7 +172,8 @@ impl History {
         })
     }
 
-    /// The `limit` worst cases that passed only after a failed attempt, or both passed and failed at the same commit.
+    /// The `limit` worst cases that passed only after a failed attempt, or both passed and failed at the same
+    /// commit with nothing changed in between.
     ///
     /// # Errors
     /// [`HistoryError`] when the file cannot be read.
@@ -192,11 +193,13 @@ fn flaky(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Flaky>> 
     let flaky = number(Standing::Flaky);
     let mut statement = connection.prepare(&format!(
         "WITH seen AS MATERIALIZED (
-            SELECT r.case_id, r.standing, u.revision FROM ({ONCE}) r JOIN runs u ON u.id = r.run_id
+            SELECT r.case_id, r.standing, u.revision, u.tree, r.definition FROM ({ONCE}) r JOIN runs u ON u.id = r.run_id
             WHERE r.standing NOT IN ({no_verdict})),
          mixed AS (
-            SELECT case_id, count(*) AS commits FROM (
-                SELECT case_id FROM seen WHERE revision IS NOT NULL GROUP BY case_id, revision
+            SELECT case_id, count(DISTINCT revision) AS commits FROM (
+                SELECT case_id, revision FROM seen
+                WHERE revision IS NOT NULL AND tree IS NOT NULL AND definition IS NOT NULL
+                GROUP BY case_id, revision, tree, definition
                 HAVING sum(standing IN ({passes})) > 0 AND sum(standing IN ({failures})) > 0)
             GROUP BY case_id)
          SELECT c.name, count(*) AS runs, sum(s.standing = {flaky}) AS flaky, sum(s.standing IN ({failures})), ifnull(m.commits, 0) AS mixed

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{
@@ -10,7 +11,7 @@ use rusqlite::{
 };
 
 use crate::history::prune::prune;
-use crate::history::revision::revision;
+use crate::history::revision::Checkout;
 use crate::history::store::{History, HistoryError};
 use crate::model::{CaseId, CaseResult, FailureKind, RunStarted, Standing, TestEvent};
 
@@ -42,7 +43,9 @@ pub struct Recorder {
     known: HashMap<CaseId, usize>,
     duration: Option<Duration>,
     host: Option<String>,
-    revision: Option<String>,
+    checkout: Checkout,
+    /// Looks at the working tree, as it is when the run begins, while the run goes on.
+    looking: Option<JoinHandle<Checkout>>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ struct Row {
     duration: Duration,
     attempts: usize,
     standing: Standing,
+    definition: Option<u32>,
 }
 
 impl Recorder {
@@ -73,17 +77,20 @@ impl Recorder {
     #[must_use]
     pub fn here(root: &Path) -> Self {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let root = root.to_owned();
+        let looking = thread::Builder::new().name("partest-checkout".to_owned());
         Self {
             host: host.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-            revision: revision(root),
+            looking: looking.spawn(move || Checkout::around(&root)).ok(),
             ..Self::default()
         }
     }
 
-    /// The same at this revision.
+    /// The same with this code.
     #[cfg(test)]
-    pub(super) fn at_revision(self, revision: &str) -> Self {
-        Self { revision: Some(revision.to_owned()), ..self }
+    pub(super) fn at(self, revision: &str, tree: u64) -> Self {
+        let checkout = Checkout { revision: Some(revision.to_owned()), tree: Some(tree) };
+        Self { checkout, ..self }
     }
 
     /// Takes note of one event.
@@ -99,8 +106,14 @@ impl Recorder {
                 duration: result.duration(),
                 attempts: result.attempts.len(),
                 standing: result.standing(),
+                definition: result.info.definition,
             }),
-            TestEvent::RunFinished(finished) => self.duration = Some(finished.duration),
+            TestEvent::RunFinished(finished) => {
+                self.duration = Some(finished.duration);
+                if let Some(Ok(checkout)) = self.looking.take().map(JoinHandle::join) {
+                    self.checkout = checkout;
+                }
+            }
             _ => {}
         }
     }
@@ -146,14 +159,15 @@ impl History {
 fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let added = transaction.execute(
-        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision, tree) VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![
             run.name,
             moment(run.started_at),
             recorder.duration.map(nanoseconds),
             i64::try_from(run.jobs).unwrap_or(i64::MAX),
             recorder.host,
-            recorder.revision
+            recorder.checkout.revision,
+            recorder.checkout.tree.map(u64::cast_signed),
         ],
     )?;
     if added == 1 {
@@ -183,7 +197,7 @@ impl<'a> Writer<'a> {
             new_case: transaction.prepare_cached("INSERT INTO cases (name) VALUES (?)")?,
             twin: transaction.prepare_cached("SELECT 1 FROM results WHERE case_id = ? AND began = ?")?,
             result: transaction.prepare_cached(
-                "INSERT OR IGNORE INTO results (case_id, run_id, began, duration, attempts, standing) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO results (case_id, run_id, began, duration, attempts, standing, definition) VALUES (?, ?, ?, ?, ?, ?, ?)",
             )?,
             verdict: transaction
                 .prepare_cached("UPDATE cases SET duration = ?, standing = ?, judged_by = ? WHERE id = ?")?,
@@ -206,7 +220,8 @@ impl<'a> Writer<'a> {
         let is_known = began.is_some() && self.twin.exists(params![case, began])?;
         let duration = nanoseconds(row.duration);
         let attempts = i64::try_from(row.attempts).unwrap_or(i64::MAX);
-        self.result.execute(params![case, run, began, duration, attempts, number(row.standing)])?;
+        let standing = number(row.standing);
+        self.result.execute(params![case, run, began, duration, attempts, standing, row.definition])?;
         if row.standing != Standing::NotRun {
             // Half of it is the last run's, so that a case that has become faster is soon known to be so.
             let estimate = match before {
@@ -214,7 +229,7 @@ impl<'a> Writer<'a> {
                 None => Some(duration),
                 Some(before) => Some(before / 2 + duration / 2),
             };
-            self.verdict.execute(params![estimate, number(row.standing), run, case])?;
+            self.verdict.execute(params![estimate, standing, run, case])?;
         }
         Ok(())
     }

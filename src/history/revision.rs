@@ -4,18 +4,47 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The commit that is checked out in the working tree around `folder`; none when there is no such tree, or when it is
-/// kept in a way that is not known here.
-pub(super) fn revision(folder: &Path) -> Option<String> {
+use crate::history::tree::state;
+
+/// Which code there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checkout {
+    /// The commit that is checked out; none when there is no working tree, or when it is kept in a way that is not known
+    /// here.
+    pub(super) revision: Option<String>,
+    /// A number that is another one as soon as a file of the working tree is not as it was, added to a commit or not.
+    pub(super) tree: Option<u64>,
+}
+
+impl Checkout {
+    /// That of the working tree around `folder`.
+    pub(super) fn around(folder: &Path) -> Self {
+        let Some((root, private)) = find(folder) else { return Self::default() };
+        let revision = revision(&private);
+        let tree = revision.as_ref().and_then(|hash| {
+            let index = bytes(&private.join("index"))?;
+            state(&root, &index, hash.len() / 2)
+        });
+        Self { revision, tree }
+    }
+}
+
+/// The working tree around `folder`, and the folder of git that is its own.
+fn find(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let marker = folder.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists())?;
+    let root = marker.parent()?;
     let private = match marker.is_dir() {
-        true => marker,
+        true => marker.clone(),
         // A linked working tree or a submodule has a file that says where its folder is.
         false => {
             let target = PathBuf::from(text(&marker)?.strip_prefix("gitdir:")?.trim());
-            marker.parent()?.join(target)
+            root.join(target)
         }
     };
+    Some((root.to_owned(), private))
+}
+
+fn revision(private: &Path) -> Option<String> {
     let head = text(&private.join("HEAD"))?;
     let Some(name) = head.strip_prefix("ref:").map(str::trim) else { return commit(&head) };
     if name.split('/').any(|part| part == "..") || name.starts_with('/') {
@@ -23,9 +52,9 @@ pub(super) fn revision(folder: &Path) -> Option<String> {
     }
     let shared = match text(&private.join("commondir")) {
         Some(path) => private.join(path.trim()),
-        None => private.clone(),
+        None => private.to_owned(),
     };
-    [&private, &shared]
+    [private, &shared]
         .into_iter()
         .find_map(|folder| commit(&text(&folder.join(name))?))
         .or_else(|| packed(&shared.join("packed-refs"), name))
@@ -45,12 +74,16 @@ fn commit(text: &str) -> Option<String> {
     is_hash.then(|| text.to_owned())
 }
 
-/// The text of a file, of which only as much is read as any of these has.
 fn text(path: &Path) -> Option<String> {
-    const MOST: u64 = 16 << 20;
-    let mut text = String::new();
-    fs::File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
-    Some(text)
+    String::from_utf8(bytes(path)?).ok()
+}
+
+/// What is in a file, of which only as much is read as any of these has.
+fn bytes(path: &Path) -> Option<Vec<u8>> {
+    const MOST: u64 = 64 << 20;
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -58,9 +91,13 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::revision;
+    use super::Checkout;
 
     const HASH: &str = "6f918510c0a6ff3d7e0c3b1c9f0b4a5d6e7f8091";
+
+    fn revision(folder: &Path) -> Option<String> {
+        Checkout::around(folder).revision
+    }
 
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");

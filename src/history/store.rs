@@ -22,12 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const APPLICATION: i32 = 0x7061_7274;
 
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Times are nanoseconds since 1970 UTC, durations nanoseconds, and `standing` is the place in
 /// [`STANDINGS`](crate::history::record::STANDINGS). A result of a run that was taken up or merged from others has the
-/// `began` of the first, by which the two are known to be the same.
-const TABLES: &str = "
+/// `began` of the first, by which the two are known to be the same. Two results with the same `revision`, `tree` and
+/// `definition` are of the same code and the same case, as far as that is known.
+pub(super) const TABLES: &str = "
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -35,7 +36,8 @@ CREATE TABLE runs (
     duration INTEGER,
     jobs INTEGER NOT NULL,
     host TEXT,
-    revision TEXT
+    revision TEXT,
+    tree INTEGER
 );
 CREATE TABLE cases (
     id INTEGER PRIMARY KEY,
@@ -51,10 +53,15 @@ CREATE TABLE results (
     duration INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     standing INTEGER NOT NULL,
+    definition INTEGER,
     PRIMARY KEY (case_id, run_id)
 ) WITHOUT ROWID;
 CREATE INDEX results_by_run ON results (run_id);
 ";
+
+/// From version 1 to version 2.
+const WITH_STATES: &str =
+    "ALTER TABLE runs ADD COLUMN tree INTEGER; ALTER TABLE results ADD COLUMN definition INTEGER;";
 
 /// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -207,15 +214,17 @@ fn open(path: &Path) -> Result<Connection, Fault> {
     // A write takes milliseconds when it waits for the disk. Without that a run that is killed still loses nothing, and
     // when the machine loses its power the history can be damaged, which is found and mended.
     connection.pragma_update(None, "synchronous", "OFF")?;
-    if !is_made(&connection)? {
+    if version(&connection)? != Some(VERSION) {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another run may have been faster.
-        if !is_made(&transaction)? {
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "application_id", APPLICATION)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
+        match version(&transaction)? {
+            None => transaction.execute_batch(TABLES)?,
+            Some(1) => transaction.execute_batch(WITH_STATES)?,
+            // Another run was faster.
+            Some(_) => {}
         }
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }
     Ok(connection)
@@ -239,17 +248,14 @@ fn prepare(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the tables are there.
-fn is_made(connection: &Connection) -> Result<bool, Fault> {
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+/// The version of the tables; none when there are none yet.
+fn version(connection: &Connection) -> Result<Option<i32>, Fault> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
-    if application == i64::from(APPLICATION) {
-        return match version {
-            1 => Ok(true),
-            version if version > i64::from(VERSION) => Err(Fault::Newer),
-            _ => Err(Fault::Foreign),
-        };
+    match (application, version) {
+        (APPLICATION, 1..=VERSION) => Ok(Some(version)),
+        (APPLICATION, version) if version > VERSION => Err(Fault::Newer),
+        (0, 0) if number("schema_version")? == 0 => Ok(None),
+        _ => Err(Fault::Foreign),
     }
-    let is_empty = application == 0 && version == 0 && number("schema_version")? == 0;
-    if is_empty { Ok(false) } else { Err(Fault::Foreign) }
 }

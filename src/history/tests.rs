@@ -60,6 +60,7 @@ fn result(begin: SystemTime, name: &str, outcome: &Outcome, attempts: u32, milli
         position: Position { file: "s.test.json".into(), line: 1, column: 1 },
         tags: Vec::new(),
         copy_of: None,
+        definition: Some(7),
     };
     let attempt = |number| Attempt {
         number,
@@ -132,7 +133,7 @@ fn a_result_that_is_told_again_counts_once() {
 
 #[test]
 fn flaky_cases_are_told_worst_first() {
-    let at = |revision: &str, run: Recorder| run.at_revision(revision);
+    let at = |revision: &str, run: Recorder| run.at(revision, 1);
     let pass = || Outcome::Passed;
     let (_folder, history) = history(&[
         at(
@@ -179,6 +180,41 @@ fn flaky_cases_are_told_worst_first() {
         .collect();
     assert_eq!(told, [("s::often", 3, 3, 0, 0), ("s::mixed", 3, 0, 1, 1), ("s::once", 3, 1, 0, 0)]);
     assert_eq!(history.flaky(1).expect("read").len(), 1);
+}
+
+#[test]
+fn what_was_changed_or_cannot_be_known_is_not_mixed() {
+    let at = |number, outcome, tree| run(number, &[("a", outcome, 1, 1)]).at("x", tree);
+    let (_folder, history) = history(&[at(1, Outcome::Failed, 1), at(2, Outcome::Passed, 2)]);
+    assert_eq!(history.flaky(9).expect("read"), []);
+    history.record(&run(3, &[("a", Outcome::Failed, 1, 1)])).expect("recorded");
+    assert_eq!(history.flaky(9).expect("read"), [], "nobody knows of what code it is");
+    history.record(&at(4, Outcome::Failed, 2)).expect("recorded");
+    assert_eq!(history.flaky(9).expect("read")[0].mixed, 1);
+}
+
+#[test]
+fn a_history_of_the_first_version_is_carried_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let connection = rusqlite::Connection::open(folder.path().join("history.db")).expect("opened");
+    let old =
+        super::store::TABLES.replace(",\n    tree INTEGER", "").replace("    definition INTEGER,\n", "");
+    connection.execute_batch(&old).expect("made");
+    connection.pragma_update(None, "application_id", 0x7061_7274).expect("written");
+    connection.pragma_update(None, "user_version", 1).expect("written");
+    let rows = format!(
+        "INSERT INTO runs VALUES (1, 'old', {}, 5, 2, NULL, 'x'); INSERT INTO cases VALUES (1, 's::a', 7, 3, 1);
+         INSERT INTO results VALUES (1, 1, 5, 7, 1, 3)",
+        super::record::moment(start(1))
+    );
+    connection.execute_batch(&rows).expect("written");
+    drop(connection);
+    let history = History::new(folder.path());
+    history.record(&run(2, &[("a", Outcome::Passed, 1, 1)]).at("x", 1)).expect("recorded");
+    let standings: Vec<_> = history.case("s::a", 9).expect("read").iter().map(|run| run.standing).collect();
+    assert_eq!(standings, [Standing::Failed, Standing::Passed]);
+    assert_eq!(history.flaky(9).expect("read"), []);
+    assert_eq!(history.warnings(), [""; 0]);
 }
 
 #[test]

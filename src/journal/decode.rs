@@ -66,6 +66,7 @@ impl Decoder {
             position: self.position(&line.at),
             tags: line.tags.into_iter().map(Into::into).collect(),
             copy_of: line.copy_of.map(|id| CaseId::of_file(&id)),
+            definition: line.definition,
         }
     }
 

@@ -55,6 +55,7 @@ impl<'a> From<&'a CaseInfo> for CaseLine<'a> {
             at: (&info.position).into(),
             tags: texts(&info.tags),
             copy_of: info.copy_of.as_ref().map(|id| Cow::Borrowed(id.as_str())),
+            definition: info.definition,
         }
     }
 }

@@ -158,6 +158,8 @@ pub(crate) struct CaseLine<'a> {
     pub(crate) tags: Vec<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) copy_of: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) definition: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -37,6 +37,7 @@ fn info() -> Arc<CaseInfo> {
         position: Position { file: "a/b.test.json".into(), line: 3, column: 5 },
         tags: vec!["smoke".to_owned()],
         copy_of: None,
+        definition: None,
     })
 }
 
@@ -229,8 +230,8 @@ fn moment() -> impl Strategy<Value = SystemTime> {
 }
 
 fn case() -> impl Strategy<Value = Arc<CaseInfo>> {
-    (text(), text(), text(), position(), vec(text(), 0..3), option::of(text())).prop_map(
-        |(id, name, suite, position, tags, copy_of)| {
+    (text(), text(), text(), position(), vec(text(), 0..3), option::of(text()), any::<Option<u32>>())
+        .prop_map(|(id, name, suite, position, tags, copy_of, definition)| {
             let copy_of = copy_of.map(|id| CaseId::of_file(&id));
             Arc::new(CaseInfo {
                 id: CaseId::of_file(&id),
@@ -239,9 +240,9 @@ fn case() -> impl Strategy<Value = Arc<CaseInfo>> {
                 position,
                 tags,
                 copy_of,
+                definition,
             })
-        },
-    )
+        })
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {

@@ -25,8 +25,8 @@ impl<W: Write> Writer<W> {
         Self { out, buffer: Vec::new() }
     }
 
-    /// Writes one event. Lines about cases that begin wait for the next other event; they and its line go out
-    /// in one call.
+    /// Writes one event. Lines about cases that begin wait for the next other event, or for [`flush`](Self::flush); they
+    /// and its line go out in one call.
     ///
     /// # Errors
     /// Those of the writer; what was to be written then is lost, and later events may still be recorded.
@@ -59,6 +59,17 @@ impl<W: Write> Writer<W> {
             TestEvent::RunFinished(finished) => {
                 self.push("{\"event\":\"run-finished\"", &RunFinishedLine::from(finished))?;
             }
+        }
+        self.flush()
+    }
+
+    /// Writes the lines that wait.
+    ///
+    /// # Errors
+    /// Those of the writer; what was to be written then is lost.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
         }
         let written = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
         self.buffer.clear();

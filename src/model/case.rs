@@ -63,6 +63,9 @@ pub struct CaseInfo {
     pub tags: Vec<String>,
     /// The case that this is one of several copies of, in a run that repeats its cases.
     pub copy_of: Option<CaseId>,
+    /// A hash of everything that its definition was read from: two results with the same one are of the same case as it
+    /// was written then. None where that is not known.
+    pub definition: Option<u32>,
 }
 
 impl CaseInfo {

@@ -105,6 +105,12 @@ impl<'a> Resolver<'a> {
             }
         };
         match *found == [index] {
+            // A pattern means the others.
+            true if is_pattern(&wanted.text)
+                && ![info.name.as_str(), info.id.as_str()].contains(&wanted.text.as_str()) =>
+            {
+                Err(self.unknown(info, wanted))
+            }
             true => {
                 let message = format!("the case runs after itself: {} → {}", info.id, info.id);
                 Err(failure(wanted, message, "take it out of its own `after`"))
@@ -120,7 +126,7 @@ impl<'a> Resolver<'a> {
         if let Some(index) = self.ids.get(own.as_str()).or_else(|| self.ids.get(text)) {
             return Some([*index].into());
         }
-        if text.contains(['*', '?']) {
+        if is_pattern(text) {
             let pattern = Pattern::new(if text.contains("::") { text } else { own.as_str() });
             let matches = |index: &usize| pattern.matches(self.cases[*index].info.id.as_str());
             let found: Arc<[usize]> = (0..self.cases.len()).filter(matches).collect();
@@ -133,11 +139,11 @@ impl<'a> Resolver<'a> {
     fn unknown(&self, info: &CaseInfo, wanted: &Prerequisite) -> Failure {
         const LIST: &str = "`partest --list` shows the ids of all cases";
         let text = &wanted.text;
-        if text.contains(['*', '?']) {
+        if is_pattern(text) {
             return match text.contains("::") {
-                true => failure(wanted, format!("no case has an id that matches {text:?}"), LIST),
+                true => failure(wanted, format!("no other case has an id that matches {text:?}"), LIST),
                 false => {
-                    let message = format!("no case of this file has a name that matches {text:?}");
+                    let message = format!("no other case of this file has a name that matches {text:?}");
                     failure(
                         wanted,
                         message,
@@ -166,6 +172,11 @@ impl<'a> Resolver<'a> {
             None => failure(wanted, message, LIST),
         }
     }
+}
+
+/// Whether a text means all that match it, unless a case has this very name.
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 /// Finds the cases that wait for each other, and says for each of them how.

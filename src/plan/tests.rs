@@ -19,6 +19,7 @@ fn info(suite: &str, name: &str) -> Arc<CaseInfo> {
         position: Position { file: format!("{suite}.test.json").into(), line: 1, column: 1 },
         tags: Vec::new(),
         copy_of: None,
+        definition: None,
     })
 }
 

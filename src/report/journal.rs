@@ -20,4 +20,9 @@ impl<W: Write> Reporter for JournalReporter<W> {
     fn handle(&mut self, event: &TestEvent) -> io::Result<()> {
         self.0.record(event)
     }
+
+    /// While nothing else happens: so a run that is killed then has told what it had begun.
+    fn tick(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) fn info(suite: &str, name: &str, line: u32) -> Arc<CaseInfo> {
         position: Position { file: format!("{suite}.test.json").into(), line, column: 5 },
         tags: Vec::new(),
         copy_of: None,
+        definition: None,
     })
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn results() -> Vec<CaseResult> {
         position: Position { file: "broken.test.json".into(), line: 1, column: 1 },
         tags: Vec::new(),
         copy_of: None,
+        definition: None,
     });
     let detail = "error: unknown key \"rnu\"\n --> broken.test.json:3:5\n3 | \"rnu\": []\n  | ^^^^^ did you mean \"run\"?\n";
     let failure = failure(&broken, FailureKind::Descriptor, "unknown key \"rnu\"", detail);

@@ -95,9 +95,7 @@ impl<'a> Coordinator<'a> {
             while let Some(job) = self.pauses.over() {
                 self.schedule.resume(job);
             }
-            while let Some(job) = self.schedule.start_next() {
-                self.begin(job, hands);
-            }
+            self.start_what_may(hands);
             let is_idle = self.schedule.running() == 0 && !self.pauses.are_pending();
             if is_idle && self.last_running.is_empty() {
                 if self.fixtures.is_over() {
@@ -122,6 +120,20 @@ impl<'a> Coordinator<'a> {
                 Err(RecvTimeoutError::Timeout) => self.reporters.tick(),
                 Err(RecvTimeoutError::Disconnected) => unreachable!("`hands` hold a sender"),
             }
+        }
+    }
+
+    /// Starts what may start, and what is run again and again as long as there is room for it.
+    fn start_what_may(&mut self, hands: &impl Hands) {
+        loop {
+            while let Some(job) = self.schedule.start_next() {
+                self.begin(job, hands);
+            }
+            let again = self.rounds.next(|job| self.schedule.has_room(job));
+            if again.is_empty() {
+                return;
+            }
+            self.schedule.again(&again);
         }
     }
 
@@ -226,10 +238,6 @@ impl<'a> Coordinator<'a> {
         }
         self.skip(skipped, hands);
         self.notice_failures(hands);
-        let again = self.rounds.next();
-        if !again.is_empty() {
-            self.schedule.again(&again);
-        }
     }
 
     /// Gives jobs their results that will not start, since others have not passed.

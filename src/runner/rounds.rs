@@ -1,11 +1,14 @@
 //! Cases that are run again and again.
 //!
-//! Each copy of a case is a job that is run many times. A round is over when each of its jobs has begun: those that have
-//! ended are then taken up once more. So no case is ahead of the others by more than a round, no slot stands idle, and
-//! what is known of the run does not grow with it. Where cases run after others, a round is over when all of its jobs
-//! have ended.
+//! Each copy of a case is a job that is run many times, so that what is known of the run does not grow with it. Once all
+//! have begun, whatever slot is free is taken by the case that has run least often, of those that can start at once. What
+//! cannot, since it waits for a lock or for several slots, is passed by until others are two rounds ahead, where a round
+//! is as many runs as a case has copies; then they wait for it. Of a case whose copies all run, or wait for a retry,
+//! nothing can be started, and others get ahead of it without end.
+//!
+//! Where cases run after others, each round ends before the next one begins.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,26 +43,22 @@ pub enum Pace {
 pub(super) struct Rounds {
     repetition: Option<Repetition>,
     deadline: Option<Deadline>,
-    /// The jobs that are run again and again, by their index.
-    jobs: HashMap<JobIndex, Job>,
+    /// The cases of the jobs that are run again and again.
+    jobs: HashMap<JobIndex, usize>,
     cases: Vec<Repeated>,
-    /// The job that never waits for a round.
+    /// The cases of which a copy has ended, those that have begun least often first.
+    order: BTreeSet<(u32, usize)>,
+    /// The job that never waits for its turn.
     first: Option<JobIndex>,
-    /// Whether a round is over only when all of its jobs have ended.
+    /// Whether a round begins only when all jobs of the last one have ended.
     is_strict: bool,
     is_first_round: bool,
-    /// How many jobs of this round have not begun.
-    waiting: usize,
-    /// What has ended in this round.
-    resting: Vec<JobIndex>,
+    /// The jobs that are to run and have not begun.
+    waiting: BTreeSet<JobIndex>,
+    /// How many have ended.
+    resting: usize,
     /// What must run yet although the time is over.
     needed: HashSet<JobIndex>,
-}
-
-#[derive(Debug)]
-struct Job {
-    case: usize,
-    is_waiting: bool,
 }
 
 /// A case of which there are copies.
@@ -67,6 +66,10 @@ struct Job {
 struct Repeated {
     /// How many have begun.
     begun: u32,
+    /// How many jobs it has.
+    copies: u32,
+    /// Those of them that have ended.
+    resting: BTreeSet<JobIndex>,
     /// Whether it has had a result without having begun.
     is_told: bool,
     /// Whether a copy of it has passed, and failed.
@@ -80,37 +83,41 @@ impl Rounds {
     pub(super) fn new(repetition: Option<&Repetition>, cases: &[Arc<TestCase>], is_strict: bool) -> Self {
         let Some(repetition) = repetition else { return Self::default() };
         let mut known: HashMap<&CaseId, usize> = HashMap::new();
+        let mut repeated: Vec<Repeated> = Vec::new();
         let mut jobs = HashMap::new();
         for (job, case) in (0..).map(JobIndex).zip(cases) {
             if let Some(id) = &case.info.copy_of {
-                let next = known.len();
-                let case = *known.entry(id).or_insert(next);
-                jobs.insert(job, Job { case, is_waiting: true });
+                let case = *known.entry(id).or_insert(repeated.len());
+                if case == repeated.len() {
+                    repeated.push(Repeated::default());
+                }
+                repeated[case].copies += 1;
+                jobs.insert(job, case);
             }
         }
-        let first = jobs.keys().min().copied().filter(|_| repetition.pace == Pace::FirstAtOnce);
         Self {
             deadline: Some(Deadline::after(Some(repetition.time))),
             repetition: Some(repetition.clone()),
-            cases: known.iter().map(|_| Repeated::default()).collect(),
-            waiting: jobs.len() - usize::from(first.is_some()),
+            cases: repeated,
+            first: jobs.keys().min().copied().filter(|_| repetition.pace == Pace::FirstAtOnce),
+            waiting: jobs.keys().copied().collect(),
             jobs,
-            first,
             is_strict,
             is_first_round: true,
-            resting: Vec::new(),
-            needed: HashSet::new(),
+            ..Self::default()
         }
     }
 
     /// A job begins. Gives the copy of its case that it is this time.
     pub(super) fn begin(&mut self, job: JobIndex, case: &Arc<TestCase>) -> Option<Arc<TestCase>> {
-        let own = self.jobs.get_mut(&job)?;
-        if std::mem::take(&mut own.is_waiting) && self.first != Some(job) {
-            self.waiting -= 1;
-        }
-        let repeated = &mut self.cases[own.case];
+        let own = *self.jobs.get(&job)?;
+        self.waiting.remove(&job);
+        let repeated = &mut self.cases[own];
+        let is_in_order = self.order.remove(&(repeated.begun, own));
         repeated.begun = repeated.begun.saturating_add(1);
+        if is_in_order {
+            self.order.insert((repeated.begun, own));
+        }
         let info = Arc::new(case.info.numbered(repeated.begun));
         Some(Arc::new(TestCase { info, ..TestCase::clone(case) }))
     }
@@ -120,21 +127,19 @@ impl Rounds {
         if self.deadline.is_none() {
             return false;
         }
-        let Some(own) = self.jobs.get_mut(&job) else { return false };
-        if std::mem::take(&mut own.is_waiting) && self.first != Some(job) {
-            self.waiting -= 1;
-        }
-        self.resting.push(job);
+        let Some(own) = self.jobs.get(&job).copied() else { return false };
+        self.waiting.remove(&job);
+        let repeated = &mut self.cases[own];
+        self.resting += usize::from(repeated.resting.insert(job));
+        self.order.insert((repeated.begun, own));
         true
     }
 
     /// A job is over for good.
     pub(super) fn leave(&mut self, job: JobIndex) {
-        if let Some(own) = self.jobs.remove(&job)
-            && own.is_waiting
-            && self.first != Some(job)
-        {
-            self.waiting -= 1;
+        if let Some(own) = self.jobs.remove(&job) {
+            self.waiting.remove(&job);
+            self.cases[own].copies -= 1;
         }
     }
 
@@ -154,40 +159,77 @@ impl Rounds {
     /// Whether nothing was told yet of the case of a job that has not begun. From now on it is.
     pub(super) fn is_news(&mut self, job: JobIndex) -> bool {
         let Some(own) = self.jobs.get(&job) else { return true };
-        let repeated = &mut self.cases[own.case];
+        let repeated = &mut self.cases[*own];
         repeated.begun == 0 && !std::mem::replace(&mut repeated.is_told, true)
     }
 
-    /// The jobs that are to run once more now.
-    pub(super) fn next(&mut self) -> Vec<JobIndex> {
-        if self.deadline.is_none() || self.is_enough() {
+    /// The jobs that are to run once more now: all at once where rounds are strict, else one after the other. `has_room`
+    /// says whether a job could start at once.
+    pub(super) fn next(&mut self, has_room: impl Fn(JobIndex) -> bool) -> Vec<JobIndex> {
+        if self.deadline.is_none() || self.resting == 0 || self.is_enough() {
             return Vec::new();
         }
-        let is_over = match self.is_strict {
-            true => self.resting.len() == self.jobs.len(),
-            false => self.waiting == 0,
+        let next = match self.is_strict {
+            true if self.resting == self.jobs.len() => self.take_resting(),
+            true => Vec::new(),
+            false => self.turn(has_room).into_iter().collect(),
         };
-        let next: Vec<_> = if is_over {
+        if !next.is_empty() {
             self.is_first_round = false;
-            std::mem::take(&mut self.resting)
-        } else {
-            let first = |job: &JobIndex| Some(*job) == self.first;
-            let (next, resting) = std::mem::take(&mut self.resting).into_iter().partition(first);
-            self.resting = resting;
-            next
-        };
-        for job in &next {
-            if let Some(own) = self.jobs.get_mut(job) {
-                own.is_waiting = true;
-            }
-            self.waiting += usize::from(self.first != Some(*job));
         }
+        self.waiting.extend(&next);
         next
+    }
+
+    /// The job whose turn it is; none while all have to wait.
+    fn turn(&mut self, has_room: impl Fn(JobIndex) -> bool) -> Option<JobIndex> {
+        let case = |job: &JobIndex| self.jobs.get(job).map(|case| &self.cases[*case]);
+        if let Some(first) =
+            self.first.filter(|first| case(first).is_some_and(|own| own.resting.contains(first)))
+        {
+            return self.take(first);
+        }
+        let others = || self.waiting.iter().filter(|job| Some(**job) != self.first);
+        let least = others().filter_map(|job| Some(case(job)?.begun)).min();
+        if least == Some(0) {
+            return None;
+        }
+        let limit = |own: &Repeated, least: u32| least.saturating_add(own.copies.saturating_mul(2));
+        let is_too_far = |own: &Repeated| least.is_some_and(|least| own.begun >= limit(own, least));
+        let turns = self.order.iter().map(|(_, case)| &self.cases[*case]);
+        let mut jobs = turns.filter(|own| !is_too_far(own)).filter_map(|own| own.resting.first().copied());
+        let next = jobs.find(|job| has_room(*job));
+        // It may be one that cannot start before others have ended: it keeps its place from now on.
+        let next = next.or_else(|| {
+            let (_, first) = self.order.first().filter(|_| least.is_none())?;
+            self.cases[*first].resting.first().copied()
+        });
+        self.take(next?)
+    }
+
+    /// Takes a job from those that have ended.
+    fn take(&mut self, job: JobIndex) -> Option<JobIndex> {
+        let own = *self.jobs.get(&job)?;
+        let repeated = &mut self.cases[own];
+        self.resting -= usize::from(repeated.resting.remove(&job));
+        if repeated.resting.is_empty() {
+            self.order.remove(&(repeated.begun, own));
+        }
+        Some(job)
+    }
+
+    fn take_resting(&mut self) -> Vec<JobIndex> {
+        self.order.clear();
+        self.resting = 0;
+        let mut all: Vec<_> =
+            self.cases.iter_mut().flat_map(|own| std::mem::take(&mut own.resting)).collect();
+        all.sort_unstable();
+        all
     }
 
     /// What becomes of what a job leaves beside its result: of each case the first failure is kept.
     pub(super) fn files(&self, job: JobIndex) -> Files {
-        let has_failed = self.jobs.get(&job).is_some_and(|own| self.cases[own.case].has_failed);
+        let has_failed = self.jobs.get(&job).is_some_and(|own| self.cases[*own].has_failed);
         if has_failed { Files::Dropped } else { Files::Kept }
     }
 
@@ -195,7 +237,7 @@ impl Rounds {
     /// failed.
     pub(super) fn shorten(&mut self, job: JobIndex, result: &mut CaseResult) {
         let Some(own) = self.jobs.get(&job) else { return };
-        let repeated = &mut self.cases[own.case];
+        let repeated = &mut self.cases[*own];
         let is_known = match result.outcome {
             Outcome::Passed => &mut repeated.has_passed,
             _ => &mut repeated.has_failed,
@@ -230,25 +272,24 @@ impl Rounds {
         if self.deadline.take().is_some() && !is_early {
             self.needed = self.needed();
         }
-        std::mem::take(&mut self.resting)
+        self.take_resting()
     }
 
     /// The first copy of each case that has not begun; or all where one must have passed for others to begin.
     fn needed(&self) -> HashSet<JobIndex> {
-        let waiting = self.jobs.iter().filter(|(_, own)| own.is_waiting);
         if self.is_strict && self.is_first_round {
-            return waiting.map(|(job, _)| *job).collect();
+            return self.waiting.iter().copied().collect();
         }
         let mut first: HashMap<usize, JobIndex> = HashMap::new();
-        for (job, own) in waiting.filter(|(_, own)| self.cases[own.case].begun == 0 && !self.is_strict) {
-            let first = first.entry(own.case).or_insert(*job);
-            *first = (*first).min(*job);
+        let waiting = self.waiting.iter().filter_map(|job| Some((*job, *self.jobs.get(job)?)));
+        for (job, own) in waiting.filter(|(_, own)| self.cases[*own].begun == 0 && !self.is_strict) {
+            first.entry(own).or_insert(job);
         }
         first.into_values().collect()
     }
 
     /// Whether a job that has not begun may as well not, now that the time is over.
     pub(super) fn is_needless(&self, job: JobIndex) -> bool {
-        self.jobs.get(&job).is_some_and(|own| own.is_waiting) && !self.needed.contains(&job)
+        self.waiting.contains(&job) && !self.needed.contains(&job)
     }
 }

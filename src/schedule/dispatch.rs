@@ -142,6 +142,15 @@ impl Schedule {
         }
     }
 
+    /// Whether a job that is over could start at once, were it to run once more now.
+    #[must_use]
+    pub fn has_room(&self, job: JobIndex) -> bool {
+        let class = self.class_of[job.0];
+        let slots = [CPU, IO][self.classes[class as usize].queue()];
+        let is_kept = |resource: ResourceId| self.resources[resource as usize].is_waited_for_before(job);
+        !is_kept(MACHINE) && !is_kept(slots) && self.blocked_by(job, class).is_none()
+    }
+
     /// A running job gives back what it has taken.
     fn give_back(&mut self, job: JobIndex, state: State) {
         assert_eq!(self.states[job.0], State::Running, "a job ends that does not run");

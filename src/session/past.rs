@@ -125,7 +125,7 @@ pub struct PastRun {
 pub struct Shown {
     /// What went wrong with reports, one line each.
     pub complaints: Vec<String>,
-    /// How many cases of the run have no result, because it was killed.
+    /// How many cases of the run have no result of their own, because it was killed.
     pub missing: usize,
 }
 
@@ -201,10 +201,10 @@ impl PastRun {
             replay.note(&event);
             reporters.emit(&event);
         }
+        let missing = replay.total.saturating_sub(replay.stats.total());
         for event in replay.end() {
             reporters.emit(&event);
         }
-        let missing = replay.total.saturating_sub(replay.stats.total());
         Ok(Shown { complaints: reporters.into_complaints(), missing })
     }
 

@@ -1,5 +1,7 @@
 //! `partest.toml`, the variables and `partest config`.
 
+use std::fs;
+
 use crate::support::{Run, Suite};
 
 fn project() -> Suite {
@@ -95,4 +97,20 @@ fn check_and_explain_take_a_profile_too() {
     let line = timeout(&["-P", "ci"]).expect("a timeout");
     assert!(line.contains("90s"), "{line}");
     assert!(!timeout(&[]).expect("a timeout").contains("90s"));
+}
+
+#[test]
+fn the_help_names_every_variable() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let (_, section) = readme.split_once("### Settings of a project").expect("the section");
+    let (section, _) = section.split_once("\n### ").expect("its end");
+    let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+    let variables: Vec<_> = section
+        .split(|c| !is_part(c))
+        .filter(|word| word.len() > 8 && word.starts_with("PARTEST_"))
+        .collect();
+    assert!(variables.len() > 10, "{variables:?}");
+    let help = Suite::new().run(&["config", "--help"]).expect_code(0).stdout;
+    let missing: Vec<_> = variables.iter().filter(|variable| !help.contains(**variable)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Run, Suite};
+use rustix::process::Signal;
+
+use crate::support::{Run, Suite, send};
 
 /// Cases of every kind that waits for nothing, in two files.
 fn suite() -> Suite {
@@ -88,6 +90,39 @@ fn a_journal_that_was_cut_off_is_shown_as_far_as_it_goes() {
     assert!(shown.stderr.contains("of its cases have no result"), "{}", shown.stderr);
     let again = fs::read_to_string(suite.path().join("again.xml")).expect("written");
     assert!(again.contains("is skipped") && !again.contains("\"last\""), "{again}");
+}
+
+#[test]
+fn a_run_that_was_killed_says_what_it_had_begun() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [{ "name": "a", "run": "sleep 60" }, { "name": "b", "run": "true", "after": ["a"] }] }"#,
+    );
+    let mut child = suite.start(&[]);
+    let begun = Instant::now();
+    let has_begun = || {
+        let runs = fs::read_dir(suite.path().join(".partest/runs")).ok();
+        runs.is_some_and(|mut runs| runs.next().is_some())
+            && fs::read_to_string(journal(&suite)).is_ok_and(|text| text.contains("case-started"))
+    };
+    while !has_begun() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", suite.processes());
+        thread::sleep(Duration::from_millis(10));
+    }
+    send(&child, Signal::KILL);
+    child.wait().expect("reaped");
+    // The watchdog has a second.
+    while !suite.processes().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", suite.processes());
+        thread::sleep(Duration::from_millis(10));
+    }
+    // Its private directories are there until the next run.
+    let output = suite.command(&["report"]).output().expect("started");
+    let [shown, complaint] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    assert!(shown.contains("interrupted: the run was stopped while this case ran"), "{shown}");
+    assert!(shown.ends_with("\n1 not run · 1 case\n"), "{shown}");
+    assert!(complaint.contains("the run was killed: 2 of its cases have no result"), "{complaint}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn the_whole_output_of_what_fails_is_on_disk_and_named() {
     );
     let run = suite.run(&["-j", "2"]).expect_code(1);
     let names = attachments(&run);
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
     let mut contents = Vec::new();
     for name in &names {
         assert!(run.stdout.contains(&format!("log: {name}")), "{}", run.stdout);
@@ -49,15 +49,43 @@ fn the_whole_output_of_what_fails_is_on_disk_and_named() {
         contents.push(fs::read_to_string(path).expect("UTF-8"));
     }
     contents.sort_by_key(String::len);
-    assert_eq!(&contents[..2], ["out\n", "err\n"]);
+    assert_eq!(&contents[..3], ["out\n", "err\n", "try 1\n"]);
     let whole: String = (1..=3_000_000).map(|n| format!("{n}\n")).collect();
-    assert!(contents[2] == whole, "{} bytes of {}", contents[2].len(), whole.len());
-    // One more, of the first attempt of the flaky case; none of those that passed.
+    assert!(contents[3] == whole, "{} bytes of {}", contents[3].len(), whole.len());
+    // None of those that passed.
     let logs: Vec<_> = files_below(&suite.path().join(".partest/runs"))
         .into_iter()
         .filter(|path| path.parent().is_some_and(|folder| folder.ends_with("logs")))
         .collect();
     assert_eq!(logs.len(), 4, "{logs:?}");
+}
+
+#[test]
+fn the_logs_of_every_failed_attempt_are_named() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "flaky", "run": "echo try $PARTEST_ATTEMPT; test $PARTEST_ATTEMPT = 3", "retries": 3 },
+          { "name": "bad", "run": "echo try $PARTEST_ATTEMPT; exit 1", "retries": 1 }
+        ] }"#,
+    );
+    let run = suite.run(&["-j", "1"]).expect_code(1);
+    let junit = run.junit.as_deref().expect("a report");
+    assert_eq!(
+        junit.matches("</stackTrace><system-out><![CDATA[try 1\n]]></system-out>").count(),
+        2,
+        "{junit}"
+    );
+    let names = attachments(&run);
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in &names {
+        assert!(run.stdout.contains(name), "{name}: {}", run.stdout);
+        let log = fs::read_to_string(suite.path().join(name)).expect("a log");
+        assert!(log.starts_with("try "), "{log}");
+    }
+    for part in ["attempt 2: exit: ", "log of attempt 1: "] {
+        assert!(run.stdout.contains(part), "{}", run.stdout);
+    }
 }
 
 #[test]

@@ -157,6 +157,65 @@ fn a_case_has_a_history() {
     assert!(nothing.stderr.contains("no run is remembered yet"), "{}", nothing.stderr);
 }
 
+/// An index of git that knows no file.
+const EMPTY_INDEX: &str = "DIRC\0\0\0\x02\0\0\0\0--------------------";
+
+/// The names of the flaky cases.
+fn flaky(suite: &Suite) -> Vec<String> {
+    let told = json(&suite.run(&["flaky", "--format", "json"]).expect_code(0));
+    let cases = told.as_array().expect("a list").iter();
+    cases.map(|case| case["case"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn a_case_that_was_changed_in_between_is_not_flaky() {
+    let descriptor = |run: &str| format!(r#"{{ "name": "b", "run": "{run}" }}"#);
+    let suite = Suite::of("b.test.json", &descriptor("exit 1"))
+        .file("c/c.test.json", r#"{ "run": "test $MODE = good" }"#)
+        .file("c/suite.toml", "[defaults.env]\nMODE = 'bad'\n")
+        .file("d.test.json", r#"{ "vars": { "code": 1 }, "run": "exit {{ code }}" }"#)
+        .file(".git/HEAD", "6f918510c0a6ff3d7e0c3b1c9f0b4a5d6e7f8091\n")
+        .file(".git/index", EMPTY_INDEX);
+    suite.run(&[]).expect_code(1);
+    let suite = suite
+        .file("b.test.json", descriptor("exit 0"))
+        .file("c/suite.toml", "[defaults.env]\nMODE = 'good'\n");
+    suite.run(&["--var", "code=0"]).expect_code(0);
+    assert_eq!(flaky(&suite), [""; 0]);
+    let suite = suite.file("b.test.json", descriptor("exit 1"));
+    suite.run(&["--filter", "b::b"]).expect_code(1);
+    assert_eq!(flaky(&suite), [""; 0], "it failed as it had before");
+}
+
+#[test]
+#[ignore = "needs git: ./tests/run"]
+fn what_a_changed_program_mends_is_not_flaky() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "mended", "run": "sh '{{ dir }}/program'" },
+          { "name": "wavers", "run": "test -e '{{ dir }}/seen' || { touch '{{ dir }}/seen'; exit 1; }" }
+        ] }"#,
+    )
+    .file("program", "exit 1\n");
+    let git = |arguments: &[&str]| {
+        let command = &mut std::process::Command::new("git");
+        command.current_dir(suite.path()).args(["-c", "user.name=a", "-c", "user.email=a@b"]);
+        assert!(command.args(arguments).status().expect("git").success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "first"]);
+    suite.run(&[]).expect_code(1);
+    suite.run(&[]).expect_code(1);
+    fs::write(suite.path().join("program"), "true; exit 0\n").expect("written");
+    suite.run(&[]).expect_code(0);
+    assert_eq!(flaky(&suite), ["a::wavers"]);
+    git(&["commit", "-q", "-a", "-m", "second"]);
+    suite.run(&[]).expect_code(0);
+    assert_eq!(flaky(&suite), ["a::wavers"]);
+}
+
 #[test]
 fn flaky_cases_are_told() {
     let suite = Suite::of(
@@ -167,7 +226,8 @@ fn flaky_cases_are_told() {
           { "name": "changes", "run": "test -e '{{ dir }}/fixed'" }
         ] }"#,
     )
-    .file(".git/HEAD", "6f918510c0a6ff3d7e0c3b1c9f0b4a5d6e7f8091\n");
+    .file(".git/HEAD", "6f918510c0a6ff3d7e0c3b1c9f0b4a5d6e7f8091\n")
+    .file(".git/index", EMPTY_INDEX);
     assert_eq!(suite.run(&["flaky"]).expect_code(0).stdout, "no flaky case is known\n");
     suite.run(&[]).expect_code(1);
     let told = json(&suite.run(&["flaky", "--format", "json"]).expect_code(0));

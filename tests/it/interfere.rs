@@ -165,7 +165,9 @@ fn a_search_ends_with_its_time_and_with_a_signal() {
         std::thread::sleep(Duration::from_millis(10));
     }
     send(&child, Signal::INT);
-    suite.finish(child).expect_code(130);
+    let run = suite.finish(child).expect_code(130);
+    finds(&run, &["interrupted by SIGINT: nothing was found yet\n"]);
+    assert!(!run.stdout.contains("passed 0 times") && !run.stdout.contains("0 of 0"), "{}", run.stdout);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The three formats say the same, at the same places.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Loaded, load};
-use crate::model::{ExitCodes, RunCommand, StepAction, StepInput, Subject, Test, TestCase, WorkingDirectory};
+use crate::model::{
+    CaseInfo, ExitCodes, RunCommand, StepAction, StepInput, Subject, Test, TestCase, WorkingDirectory,
+};
 
 const JSON: &str = r#"{
   "$schema": "partest.schema.json", "x-note": {"any": [1, null]},
@@ -139,9 +142,10 @@ cases:
   retries: 1
 "#;
 
-/// All of a case but its places.
+/// All of a case but its places, and the hash of the text that it was read from.
 fn without_places(case: &TestCase) -> String {
-    let text = format!("{case:#?}");
+    let info = Arc::new(CaseInfo { definition: None, ..CaseInfo::clone(&case.info) });
+    let text = format!("{:#?}", TestCase { info, ..case.clone() });
     let place = ["file:", "line:", "column:"];
     let lines = text.lines().filter(|line| !place.iter().any(|word| line.trim_start().starts_with(word)));
     lines.collect::<Vec<_>>().join("\n")

@@ -12,6 +12,7 @@ fn info(path: &str, name: &str, tags: &[&str]) -> CaseInfo {
         position: Position { file: path.into(), line: 1, column: 1 },
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         copy_of: None,
+        definition: None,
     }
 }
 

@@ -77,6 +77,16 @@ fn what_after_cannot_mean_is_told_with_its_place() {
 
     let itself = plan_of(vec![later("a", "x", &["x"])], &[]);
     assert_eq!(messages(&itself), ["x.test.json:7:1: the case runs after itself: a::x → a::x"]);
+    let itself = plan_of(vec![later("a", "globself", &["glob*", "a::*"])], &[]);
+    assert_eq!(
+        messages(&itself),
+        [
+            "x.test.json:7:1: no other case of this file has a name that matches \"glob*\"",
+            "x.test.json:7:2: no other case has an id that matches \"a::*\""
+        ]
+    );
+    let by_name = plan_of(vec![later("a", "x*", &["x*"])], &[]);
+    assert_eq!(messages(&by_name), ["x.test.json:7:1: the case runs after itself: a::x* → a::x*"]);
     let none = plan_of(vec![later("a", "x", &["z*", "b::*"])], &[]);
     assert!(messages(&none).iter().all(|told| told.contains("that matches")), "{none:?}");
 }

@@ -69,8 +69,9 @@ pub(crate) fn failure_block(page: &mut Page, result: &CaseResult) {
         push_services(page, attempt);
     }
     push_leaked(page, result);
-    push_logs(page, result);
+    push_earlier_logs(page, result);
     if let Some(attempt) = result.attempts.last() {
+        push_logs(page, attempt);
         push_kept(page, attempt);
     }
 }
@@ -106,6 +107,7 @@ pub(crate) fn odd_block(page: &mut Page, result: &CaseResult) {
             page.push("    ").paint(FAINT, format_args!("attempt {}: ", attempt.number));
             page.inline(&failure.headline()).push('\n');
         }
+        push_logs(page, attempt);
     }
 }
 
@@ -144,11 +146,25 @@ fn push_services(page: &mut Page, attempt: &Attempt) {
     }
 }
 
-/// Where the whole output is.
-fn push_logs(page: &mut Page, result: &CaseResult) {
-    let logs = result.attempts.last().into_iter().flat_map(|attempt| &attempt.logs);
-    for log in logs {
+/// Where the whole output of an attempt is.
+fn push_logs(page: &mut Page, attempt: &Attempt) {
+    for log in &attempt.logs {
         page.push("    ").paint(FAINT, "log: ").inline(log).push('\n');
+    }
+}
+
+/// Where the whole output of the attempts before the last one is; of the newest of them, where there are many.
+fn push_earlier_logs(page: &mut Page, result: &CaseResult) {
+    let Some((_, earlier)) = result.attempts.split_last() else { return };
+    let logs =
+        |attempt: &Attempt| attempt.logs.iter().map(|log| (attempt.number, log.clone())).collect::<Vec<_>>();
+    let all: Vec<_> = earlier.iter().flat_map(logs).collect();
+    let left_out = all.len().saturating_sub(MOST_KEPT);
+    for (number, log) in &all[left_out..] {
+        page.push("    ").paint(FAINT, format_args!("log of attempt {number}: ")).inline(log).push('\n');
+    }
+    if left_out > 0 {
+        page.push("    ").paint(FAINT, format_args!("logs: {left_out} more of earlier attempts")).push('\n');
     }
 }
 

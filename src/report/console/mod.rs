@@ -122,6 +122,7 @@ impl<W: Write> ConsoleReporter<W> {
     fn started(&mut self, started: &RunStarted) {
         self.suites = Suites::new(started);
         self.summary.predicted = started.predicted;
+        self.summary.total = started.total;
         self.summary.is_stress = started.stress.is_some();
         if self.options.verbosity == Verbosity::Quiet {
             return;

@@ -26,6 +26,8 @@ pub(crate) struct Summary {
     pub(crate) is_stress: bool,
     /// How long the run may take, from earlier ones.
     pub(crate) predicted: Option<Duration>,
+    /// How many results it is to have.
+    pub(crate) total: usize,
 }
 
 /// What came of the copies of a case.
@@ -145,10 +147,10 @@ impl Summary {
 
     /// How long the run took against what earlier ones let expect, where that is long enough to be of interest.
     fn push_prediction(&self, page: &mut Page, finished: &RunFinished) {
-        let Some(predicted) = self.predicted.filter(|_| finished.signal.is_none() && finished.halt.is_none())
-        else {
-            return;
-        };
+        let is_early = finished.signal.is_some() || finished.halt.is_some();
+        // So are those of a run that was killed.
+        let is_whole = finished.stats.not_run == 0 && finished.stats.total() >= self.total;
+        let Some(predicted) = self.predicted.filter(|_| !is_early && is_whole) else { return };
         if predicted.max(finished.duration) >= SLOW {
             let [predicted, took] = [predicted, finished.duration].map(format_duration);
             page.paint(FAINT, format_args!("predicted {predicted}, took {took}")).push('\n');
@@ -171,11 +173,16 @@ impl Summary {
             (if is_early { 0 } else { stats.not_run }, "not run", "not run", ODD),
         ];
         let total = stats.total();
-        let rest = format!(
-            "{total} case{} in {}",
-            if total == 1 { "" } else { "s" },
-            format_duration(finished.duration)
-        );
+        let rest = match finished.duration {
+            // Of a run that was killed before anything had ended it is not known.
+            Duration::ZERO => words(total, "case", "cases"),
+            duration => format!("{} in {}", words(total, "case", "cases"), format_duration(duration)),
+        };
+        let rest = match (total, self.total) {
+            (0, 0) => "no cases".to_owned(),
+            (0, total) => format!("none of {} has a result", words(total, "case", "cases")),
+            _ => rest,
+        };
         let green = total > 0 && stats.failures() == 0 && stats.not_run == 0 && !is_early;
         let counts: Vec<_> = counts.into_iter().filter(|(count, ..)| *count > 0).collect();
         let separator = if counts.is_empty() { "" } else { " · " };
@@ -187,7 +194,7 @@ impl Summary {
             for (index, (count, one, many, style)) in counts.into_iter().enumerate() {
                 page.push(if index > 0 { ", " } else { "" }).paint(style, words(count, one, many));
             }
-            page.push(separator).push(if total == 0 { "no cases" } else { &rest });
+            page.push(separator).push(&rest);
         }
         if stats.leaked > 0 {
             page.push(" · ")

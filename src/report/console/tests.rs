@@ -62,6 +62,11 @@ fn a_prediction_is_compared_with_the_run() {
     started.predicted = Some(Duration::from_millis(2900));
     let text = plain(&events, Verbosity::Quiet);
     assert_eq!(text, "predicted 2.90s, took 3.21s\n2 passed · 2 cases in 3.21s\n");
+    let TestEvent::RunStarted(started) = &mut events[0] else { panic!("{:?}", events[0]) };
+    started.total = 3;
+    assert_eq!(plain(&events, Verbosity::Quiet), "2 passed · 2 cases in 3.21s\n", "one is missing");
+    let none = [events.swap_remove(0), run(Vec::new(), None).pop().expect("an end")];
+    assert_eq!(plain(&none, Verbosity::Quiet), "none of 3 cases has a result\n");
 }
 
 #[test]

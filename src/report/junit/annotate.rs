@@ -149,14 +149,16 @@ impl<'a> Annotation<'a> {
     /// Writes the retries of the open case, once: after its outcome and before its outputs.
     fn write_reruns(&mut self, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
         let Some(case) = self.open.take() else { return Ok(()) };
-        for Rerun { element, kind, message, text, duration } in &case.extra().reruns {
+        for rerun @ Rerun { element, kind, message, duration, .. } in &case.extra().reruns {
             let time = seconds(*duration);
             let attributes = [("message", message.as_str()), ("type", *kind), ("time", &*time)];
             writer.write_event(Event::Start(BytesStart::new(*element).with_attributes(attributes)))?;
-            writer.write_event(Event::Start(BytesStart::new("stackTrace")))?;
-            // The text has been split where a section would end.
-            writer.write_event(Event::CData(BytesCData::new(text)))?;
-            writer.write_event(Event::End(BytesEnd::new("stackTrace")))?;
+            for (part, text) in rerun.parts() {
+                writer.write_event(Event::Start(BytesStart::new(part)))?;
+                // The text has been split where a section would end.
+                writer.write_event(Event::CData(BytesCData::new(text)))?;
+                writer.write_event(Event::End(BytesEnd::new(part)))?;
+            }
             writer.write_event(Event::End(BytesEnd::new(*element)))?;
         }
         Ok(())

@@ -5,37 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use junit_report::{TestCase, TestResult};
 
-use crate::model::{Attempt, Captured, CaseInfo, CaseResult, Failure, Outcome, Skip, Standing, StepRecord};
-use crate::report::junit::{OUTPUT_OF_FAILED, OUTPUT_OF_MANY, OUTPUT_OF_PASSED};
-use crate::text::excerpt::{Bounds, excerpt, excerpt_bytes};
+use crate::model::{Attempt, CaseInfo, CaseResult, Failure, Outcome, Skip, Standing, StepRecord};
+use crate::report::junit::limits::Limits;
+use crate::report::junit::output::{foreign, foreign_line, output, with_attachments, with_services};
+use crate::text::excerpt::{Bounds, excerpt};
 use crate::text::xml;
-
-/// How many bytes are kept of each text of a case.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Of a stream of a case that passed.
-    passed: usize,
-    /// Of a stream of a case that did not pass.
-    failed: usize,
-    /// Of what its failures say together.
-    text: usize,
-    /// Of what those of an earlier attempt say.
-    rerun: usize,
-}
-
-impl Limits {
-    /// As long as there is room.
-    pub(crate) const USUAL: Self =
-        Self { passed: OUTPUT_OF_PASSED, failed: OUTPUT_OF_FAILED, text: 64 << 10, rerun: 8 << 10 };
-
-    /// When there are very many failures.
-    pub(crate) const OF_MANY: Self = Self {
-        passed: OUTPUT_OF_MANY,
-        failed: OUTPUT_OF_MANY,
-        text: OUTPUT_OF_MANY,
-        rerun: OUTPUT_OF_MANY / 4,
-    };
-}
 
 /// One case as it will be written. There may be a million, of which most have nothing but passed.
 #[derive(Clone, Debug)]
@@ -81,23 +55,34 @@ pub(crate) struct Rerun {
     pub(crate) text: String,
     /// How long the attempt took.
     pub(crate) duration: Duration,
+    /// What it printed.
+    pub(crate) system_out: Option<String>,
+    /// What it printed to standard error.
+    pub(crate) system_err: Option<String>,
+}
+
+impl Rerun {
+    /// Its parts that are elements, by their names, in the order that the schema of Surefire has.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let outputs = [("system-out", &self.system_out), ("system-err", &self.system_err)];
+        let outputs = outputs.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        std::iter::once(("stackTrace", self.text.as_str())).chain(outputs)
+    }
 }
 
 impl Record {
     pub(crate) fn new(result: &CaseResult, limits: Limits) -> Self {
         let info = &result.info;
         let last = result.attempts.last();
-        let limit = match result.outcome {
-            Outcome::Passed if result.expected_failure.is_none() => limits.passed,
-            _ => limits.failed,
-        };
-        let output =
-            |stream: fn(&StepRecord) -> &Captured| last.and_then(|last| output(&last.steps, stream, limit));
+        let limit = limits.output;
+        let [stdout, stderr] = last.map_or([None, None], |last| {
+            [output(last, |step| &step.stdout, limit), output(last, |step| &step.stderr, limit)]
+        });
         let said = Said {
             result: outcome(result, limits.text),
-            system_out: with_attachments(output(|step| &step.stdout), result),
-            system_err: with_services(output(|step| &step.stderr), last, limit),
-            extra: Extra { properties: properties(result), reruns: reruns(result, limits.rerun) },
+            system_out: with_attachments(stdout, result, limits.attachments),
+            system_err: with_services(stderr, last, limit),
+            extra: Extra { properties: properties(result), reruns: reruns(result, limits) },
         };
         Self {
             info: Arc::clone(info),
@@ -134,7 +119,7 @@ impl Record {
 
     /// Lets it stand for all copies of a case, of which more is to be said.
     pub(crate) fn stand_for(&mut self, name: &str, properties: impl Iterator<Item = (&'static str, String)>) {
-        self.info = Arc::new(CaseInfo { name: name.to_owned(), ..CaseInfo::clone(&self.info) });
+        self.rename(name.to_owned());
         let said = self.said.get_or_insert_with(|| {
             let extra = Extra::default();
             Box::new(Said { result: TestResult::Success, system_out: None, system_err: None, extra })
@@ -142,18 +127,33 @@ impl Record {
         said.extra.properties.extend(properties);
     }
 
-    /// How many bytes of texts there are.
+    /// How many bytes it takes to say what is said besides that it passed.
     pub(crate) fn size(&self) -> usize {
+        // The tags of an element and what stands around a text.
+        const MARKUP: usize = 64;
         let Some(said) = self.said.as_deref() else { return 0 };
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let cause = match &said.result {
-            TestResult::Error { cause, .. }
-            | TestResult::Failure { cause, .. }
-            | TestResult::SkippedWithCause { cause, .. } => length(cause),
+        let text = |text: &Option<String>| text.as_ref().map_or(0, |text| MARKUP + text.len());
+        let result = match &said.result {
+            TestResult::Error { message, cause, .. }
+            | TestResult::Failure { message, cause, .. }
+            | TestResult::SkippedWithCause { message, cause, .. } => {
+                MARKUP + in_attribute(message) + text(cause)
+            }
             TestResult::Success | TestResult::Skipped => 0,
         };
-        let reruns: usize = said.extra.reruns.iter().map(|rerun| rerun.text.len()).sum();
-        length(&said.system_out) + length(&said.system_err) + cause + reruns
+        let reruns = said.extra.reruns.iter().map(|rerun| {
+            let parts: usize = rerun.parts().map(|(_, text)| MARKUP + text.len()).sum();
+            MARKUP + in_attribute(&rerun.message) + parts
+        });
+        let properties =
+            said.extra.properties.iter().map(|(name, value)| MARKUP + name.len() + in_attribute(value));
+        let outputs = text(&said.system_out) + text(&said.system_err);
+        result + outputs + reruns.sum::<usize>() + properties.sum::<usize>()
+    }
+
+    /// Gives it another name.
+    pub(crate) fn rename(&mut self, name: String) {
+        self.info = Arc::new(CaseInfo { name, ..CaseInfo::clone(&self.info) });
     }
 
     /// The same without anything that a case printed.
@@ -187,9 +187,6 @@ impl Said {
 
 /// The most steps whose commands are told of a case that failed; the last ones.
 const MOST_COMMANDS: usize = 3;
-
-/// The most files that are named of a case.
-const MOST_ATTACHMENTS: usize = 100;
 
 /// The one element that says what came of a case.
 fn outcome(result: &CaseResult, limit: usize) -> TestResult {
@@ -233,7 +230,7 @@ fn summary<'a>(
 ) -> (&'static str, String, Option<String>) {
     let failures: Vec<&Failure> = failures.collect();
     let Some(first) = failures.first() else { return ("failure", "no reason was given".to_owned(), None) };
-    let mut message = xml::one_line(&first.headline()).into_owned();
+    let mut message = foreign_line(&first.headline());
     if failures.len() > 1 {
         message.push_str(&format!(" (and {} more)", failures.len() - 1));
     }
@@ -247,7 +244,7 @@ fn summary<'a>(
         }
     }
     let text = excerpt(&text, Bounds::bytes(limit));
-    (first.kind.as_str(), message, Some(xml::cdata(&text).into_owned()))
+    (first.kind.as_str(), message, Some(foreign(&text)))
 }
 
 /// What the last attempt ran, the last steps of it.
@@ -260,63 +257,7 @@ fn commands(result: &CaseResult) -> String {
         format!("command: {} ({ended})\n", excerpt(&step.command, Bounds::bytes(1 << 10)))
     };
     let text: String = shown.iter().filter(|step| !step.command.is_empty()).map(line).collect();
-    xml::cdata(&text).into_owned()
-}
-
-/// A stream of all steps together, or nothing when it is empty.
-fn output(steps: &[StepRecord], stream: impl Fn(&StepRecord) -> &Captured, limit: usize) -> Option<String> {
-    let written: Vec<&StepRecord> = steps.iter().filter(|step| stream(step).written() > 0).collect();
-    let mut text = String::new();
-    for step in &written {
-        let Captured { head, tail, dropped } = stream(step);
-        if steps.len() > 1 {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str(&format!("$ {}\n", excerpt(&step.command, Bounds::bytes(256))));
-        }
-        text.push_str(&excerpt_bytes(head, *dropped, tail, Bounds::bytes(limit / written.len())));
-    }
-    let text = xml::cdata(&text);
-    (!text.is_empty()).then(|| text.into_owned())
-}
-
-/// The output, and after it what the services wrote that ran beside the case, each under its name.
-fn with_services(output: Option<String>, last: Option<&Attempt>, limit: usize) -> Option<String> {
-    let mut text = output.unwrap_or_default();
-    for service in last.map_or(&[][..], |last| &last.services) {
-        if service.output.written() == 0 {
-            continue;
-        }
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let Captured { head, tail, dropped } = &service.output;
-        let said = excerpt_bytes(head, *dropped, tail, Bounds::bytes(limit));
-        text.push_str(&xml::cdata(&format!("== service {} ==\n{said}", xml::one_line(&service.name))));
-    }
-    (!text.is_empty()).then_some(text)
-}
-
-/// The output, and after it files as Jenkins and GitLab find attachments, each on a line of its own. First what the last
-/// attempt has left, since GitLab shows one only; then the files with all of the output, and what earlier attempts have
-/// left.
-fn with_attachments(output: Option<String>, result: &CaseResult) -> Option<String> {
-    let Some((last, earlier)) = result.attempts.split_last() else { return output };
-    let own = last.kept.files.iter().chain(&last.logs);
-    let files = own.chain(earlier.iter().rev().flat_map(|attempt| &attempt.kept.files));
-    let attachments = files.map(|file| format!("[[ATTACHMENT|{}]]\n", xml::one_line(file)));
-    let missing = last.kept.left_out.iter().map(|reason| format!("not kept: {}\n", xml::one_line(reason)));
-    let lines: String = attachments.take(MOST_ATTACHMENTS).chain(missing).collect();
-    if lines.is_empty() {
-        return output;
-    }
-    let mut text = output.unwrap_or_default();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&xml::cdata(&lines));
-    Some(text)
+    foreign(&text)
 }
 
 fn properties(result: &CaseResult) -> Vec<(&'static str, String)> {
@@ -337,7 +278,7 @@ fn properties(result: &CaseResult) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn reruns(result: &CaseResult, limit: usize) -> Vec<Rerun> {
+fn reruns(result: &CaseResult, limits: Limits) -> Vec<Rerun> {
     let element = match result.outcome {
         _ if result.standing() == Standing::Quarantined => return Vec::new(),
         Outcome::Passed if result.expected_failure.is_none() => "flakyFailure",
@@ -346,12 +287,27 @@ fn reruns(result: &CaseResult, limit: usize) -> Vec<Rerun> {
         _ => return Vec::new(),
     };
     let Some((_, earlier)) = result.attempts.split_last() else { return Vec::new() };
+    // All of them together have as much room as the streams of the last attempt.
+    let limit = limits.rerun.min(limits.output / earlier.len().max(1));
     let rerun = |attempt: &Attempt| {
         let (kind, message, text) = summary(attempt.failures.iter(), limit);
-        let kind = if attempt.outcome == Outcome::TimedOut { "timeout" } else { kind };
-        Rerun { element, kind, message, text: text.unwrap_or_default(), duration: attempt.duration }
+        Rerun {
+            element,
+            kind: if attempt.outcome == Outcome::TimedOut { "timeout" } else { kind },
+            message,
+            text: text.unwrap_or_default(),
+            duration: attempt.duration,
+            system_out: output(attempt, |step| &step.stdout, limit),
+            system_err: output(attempt, |step| &step.stderr, limit),
+        }
     };
     earlier.iter().map(rerun).collect()
+}
+
+/// The bytes of a text in an attribute, where some characters need more than one.
+fn in_attribute(text: &str) -> usize {
+    let special = text.bytes().filter(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\''));
+    text.len() + special.count() * 5
 }
 
 /// Rounded to milliseconds, since schemas allow three decimals.

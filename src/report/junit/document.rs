@@ -1,6 +1,7 @@
 //! Groups the cases into suites and renders the whole, one suite at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +9,9 @@ use junit_report::{OffsetDateTime, Report, TestResult, TestSuite};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, Event};
 use quick_xml::reader::Reader;
+use siphasher::sip::SipHasher13;
 
+use crate::model::CaseInfo;
 use crate::report::junit::JunitOptions;
 use crate::report::junit::annotate::{Annotation, Suite};
 use crate::report::junit::case::{Record, milliseconds};
@@ -38,9 +41,36 @@ pub(crate) fn render(run: &Run<'_>, records: &mut [Record]) -> Result<Vec<u8>, S
         let key = |record: &Record| (record.info.position.line, record.info.position.column);
         (&a.info.suite, key(a), &a.info.name).cmp(&(&b.info.suite, key(b), &b.info.name))
     });
+    tell_apart(records);
     first_well_formed([&|| render_once(run, records), &|| {
         render_once(run, &records.iter().map(Record::without_outputs).collect::<Vec<_>>())
     }])
+}
+
+/// Makes `classname.name` unique: a dot may stand in both, and a line break becomes a blank.
+fn tell_apart(records: &mut [Record]) {
+    let hash = |suite: &str, name: &str| {
+        let mut hasher = SipHasher13::new();
+        hasher.write(xml::one_line(suite).as_bytes());
+        hasher.write_u8(b'.');
+        hasher.write(xml::one_line(name).as_bytes());
+        hasher.finish()
+    };
+    // Their texts would take much more room; where two hashes are the same by chance, a place is added in vain.
+    let mut seen = HashSet::with_capacity(records.len());
+    for record in records {
+        let CaseInfo { suite, name, position, .. } = &*record.info;
+        if seen.insert(hash(suite, name)) {
+            continue;
+        }
+        let marked = format!("{name} ({}:{})", position.file, position.line);
+        let numbered = (2..).map(|number| format!("{marked} {number}"));
+        let mut names = std::iter::once(marked.clone()).chain(numbered);
+        if let Some(unique) = names.find(|name| seen.insert(hash(suite, name))) {
+            drop(names);
+            record.rename(unique);
+        }
+    }
 }
 
 type Attempt<'a> = &'a dyn Fn() -> Result<Vec<u8>, String>;

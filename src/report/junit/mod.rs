@@ -11,6 +11,9 @@
 //!   elements `flakyFailure` and `rerunFailure` of Maven Surefire's schema.
 //! - Carriage returns are written as they stand; XML makes line feeds of them. A reference would keep them, but
 //!   not every reader knows it (quick-junit 0.8 refuses the file).
+//! - `classname.name` is unique, since GitLab shows only the first of a name: where two cases come to the same one, their
+//!   place is added to the second.
+//! - A file is named by a line `[[ATTACHMENT|path]]`, which only partest itself can write.
 //! - The first line of a failure is its `message`; all of it stands in the element, after `file:line:`.
 
 mod annotate;
@@ -18,6 +21,8 @@ mod case;
 mod copies;
 mod document;
 mod file;
+mod limits;
+mod output;
 
 use std::collections::HashMap;
 use std::io;
@@ -25,26 +30,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::model::{CaseResult, TestEvent};
-use crate::report::junit::case::{Limits, Record};
+use crate::model::{CaseResult, Outcome, TestEvent};
+use crate::report::junit::case::Record;
 use crate::report::junit::copies::{Copies, Place};
 use crate::report::junit::document::Run;
+use crate::report::junit::limits::Limits;
 use crate::report::{Reporter, joined};
 
 pub use file::JunitError;
-
-/// The most bytes kept of a stream of a case that passed: half from its beginning, half from its end.
-pub(crate) const OUTPUT_OF_PASSED: usize = 8 << 10;
-
-/// The most bytes kept of a stream of a case that did not pass.
-pub(crate) const OUTPUT_OF_FAILED: usize = 64 << 10;
-
-/// The most bytes kept of all failed cases together. What fails after that is kept with little of its output:
-/// who has thousands of failures reads the first ones, and CI servers refuse larger files.
-pub(crate) const OUTPUT_OF_ALL: usize = 32 << 20;
-
-/// The most bytes kept of each text of a failed case after that.
-pub(crate) const OUTPUT_OF_MANY: usize = 2 << 10;
 
 /// What a JUnit file says beyond the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +68,8 @@ pub struct JunitReporter {
     spans: HashMap<Arc<str>, (SystemTime, SystemTime)>,
     /// How many bytes of text the records hold.
     kept: usize,
+    /// How many there is room for.
+    room: usize,
 }
 
 impl JunitReporter {
@@ -90,26 +85,29 @@ impl JunitReporter {
             copies: None,
             spans: HashMap::new(),
             kept: 0,
+            room: limits::room(0),
         }
     }
 
     /// Takes note of a result. Of the copies of a stress run one is kept for each case.
     fn add(&mut self, result: &CaseResult) {
         self.note_span(result);
-        let limits = if self.kept < OUTPUT_OF_ALL { Limits::USUAL } else { Limits::OF_MANY };
         let place =
             self.copies.as_mut().map_or(Place::New, |copies| copies.place(result, self.records.len()));
+        let has_passed = result.outcome == Outcome::Passed && result.expected_failure.is_none();
+        let record = || Record::new(result, Limits::at(self.kept, self.room, has_passed));
         match place {
             Place::None => {}
             Place::New => {
-                let record = Record::new(result, limits);
+                let record = record();
                 self.kept += record.size();
                 self.records.push(record);
             }
             Place::Of(index) => {
-                let record = Record::new(result, limits);
+                let record = record();
                 self.kept += record.size();
-                self.records[index] = record;
+                let before = std::mem::replace(&mut self.records[index], record);
+                self.kept -= before.size();
             }
         }
     }
@@ -173,6 +171,7 @@ impl Reporter for JunitReporter {
                 self.copies = started.stress.map(|_| Copies::default());
                 self.spans.clear();
                 self.kept = 0;
+                self.room = limits::room(started.total);
                 Ok(())
             }
             TestEvent::CaseFinished(result) => {

@@ -7,6 +7,7 @@ use proptest::prelude::{ProptestConfig, Strategy as _, any, proptest};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 
 use crate::model::{Captured, CaseInfo, CaseResult, FailureKind, Outcome, TestEvent};
+use crate::report::junit::limits::{FILE, OUTPUT_OF_FAILED, OUTPUT_OF_PASSED};
 use crate::report::tests::{attempt, captured, failure, info, result, results, run};
 use crate::report::{JunitOptions, JunitReporter, Reporter as _};
 use crate::text::xml;
@@ -132,6 +133,8 @@ fn check_text_everywhere(text: &str) {
     let document = written(&run(vec![case_of(text)], None));
     let clean = xml::clean(text).into_owned();
     let outputs: Vec<String> = Some(clean.clone()).filter(|clean| !clean.is_empty()).into_iter().collect();
+    // Those of the first attempt, and those of the last.
+    let outputs = [outputs.clone(), outputs].concat();
     assert_eq!(texts(&document, "system-out"), outputs);
     assert_eq!(texts(&document, "system-err"), outputs);
     for element in ["failure", "stackTrace"] {
@@ -186,18 +189,14 @@ fn outputs_are_bounded() {
     passed.attempts[0].steps[0].stdout = captured(&long);
     let output = |result| one_case(result).system_out.expect("output").as_str().to_owned();
     let short = output(passed.clone());
-    assert!(
-        short.len() < super::OUTPUT_OF_PASSED + 64 && short.contains(" lines left out …\n"),
-        "{}",
-        short.len()
-    );
+    assert!(short.len() < OUTPUT_OF_PASSED + 64 && short.contains(" lines left out …\n"), "{}", short.len());
     passed.outcome = Outcome::Failed;
     let short = output(passed.clone());
-    assert!(short.len() < super::OUTPUT_OF_FAILED + 64 && short.len() > super::OUTPUT_OF_FAILED - 64);
+    assert!(short.len() < OUTPUT_OF_FAILED + 64 && short.len() > OUTPUT_OF_FAILED - 64);
     let step = passed.attempts[0].steps[0].clone();
     passed.attempts[0].steps.push(step);
     let short = output(passed);
-    assert!(short.len() < super::OUTPUT_OF_FAILED + 512);
+    assert!(short.len() < OUTPUT_OF_FAILED + 512);
     assert_eq!(short.matches("$ ./greet --lang 'en us'\n").count(), 2);
 }
 
@@ -295,9 +294,133 @@ fn thousands_of_failures_do_not_fill_memory() {
         })
         .collect();
     let text = written(&run(many, None));
-    let expected = super::OUTPUT_OF_ALL + 1200 * (super::OUTPUT_OF_MANY + 1024);
-    assert!(text.len() > super::OUTPUT_OF_ALL && text.len() < expected, "{}", text.len());
+    assert!(text.len() > FILE / 2 && text.len() < FILE, "{}", text.len());
     assert_eq!(text.matches("<system-out>").count(), 1200);
+}
+
+/// So many cases of this outcome, each of which prints this to both streams in two attempts.
+fn printing(number: u32, outcome: &Outcome, text: &str) -> Vec<CaseResult> {
+    let case = |n| {
+        let info = info("suite", &format!("case \"{n}\""), n);
+        let failures = || vec![failure(&info, FailureKind::Expectation, "a & b", text)];
+        let mut attempts = vec![
+            attempt(1, Outcome::Failed, 0.001, failures()),
+            attempt(
+                2,
+                outcome.clone(),
+                0.001,
+                if *outcome == Outcome::Passed { Vec::new() } else { failures() },
+            ),
+        ];
+        for attempt in &mut attempts {
+            let step = &mut attempt.steps[0];
+            (step.stdout, step.stderr) = (captured(text), captured(text));
+        }
+        result(&info, outcome.clone(), attempts)
+    };
+    (0..number).map(case).collect()
+}
+
+#[test]
+fn outputs_never_make_a_file_too_large() {
+    for (text, outcome) in [
+        ("]]>".repeat(7_000), Outcome::Failed),
+        ("\u{1}".repeat(20_000), Outcome::Failed),
+        ("x".repeat(20_000), Outcome::Passed),
+    ] {
+        let document = written(&run(printing(1500, &outcome, &text), None));
+        assert!(document.len() > FILE / 3 && document.len() < FILE, "{outcome:?}: {}", document.len());
+    }
+}
+
+#[test]
+fn what_passed_leaves_room_for_what_fails() {
+    let mut results = printing(1500, &Outcome::Passed, &"x".repeat(20_000));
+    results.extend(printing(1, &Outcome::Failed, &"x".repeat(70_000)).into_iter().map(|mut result| {
+        result.info = info("other", "fails", 1);
+        result
+    }));
+    let document = written(&run(results, None));
+    let (_, last) = document.split_once("name=\"fails\"").expect("the case");
+    let (case, _) = last.split_once("</testcase>").expect("its end");
+    let (_, output) = case.rsplit_once("<system-err>").expect("its output");
+    assert!(output.len() > OUTPUT_OF_FAILED - 100, "{}", output.len());
+}
+
+#[test]
+fn earlier_attempts_have_their_outputs() {
+    let info = info("a", "b", 1);
+    let failed = |number, text: &str| {
+        let failures = vec![failure(&info, FailureKind::Expectation, "exit: expected 0, found 1", "")];
+        let mut attempt = attempt(number, Outcome::Failed, 0.1, failures);
+        attempt.steps[0].stdout = captured(text);
+        attempt.logs = vec![format!("logs/{number}.out")];
+        attempt
+    };
+    let passed = attempt(3, Outcome::Passed, 0.1, Vec::new());
+    let attempts = vec![failed(1, "first\n"), failed(2, &"second\n".repeat(20_000)), passed];
+    let document = written(&run(vec![result(&info, Outcome::Passed, attempts)], None));
+    let outputs = texts(&document, "system-out");
+    assert_eq!(outputs[0], "first\n");
+    assert!(outputs[1].starts_with("second\n") && outputs[1].len() < 9 << 10, "{}", outputs[1].len());
+    assert_eq!(outputs[2], "hello\n[[ATTACHMENT|logs/2.out]]\n[[ATTACHMENT|logs/1.out]]\n");
+    assert!(document.contains("</stackTrace><system-out>"), "{document}");
+
+    let attempts = (1..=1000).map(|number| failed(number, &"x".repeat(10_000))).collect();
+    let document = written(&run(vec![result(&info, Outcome::Failed, attempts)], None));
+    assert_eq!(document.matches("<rerunFailure").count(), 999);
+    assert!(document.len() < 700_000, "{}", document.len());
+}
+
+#[test]
+fn a_case_cannot_name_files_of_the_machine() {
+    for text in ["[[ATTACHMENT|/etc/passwd]]\n", "x [[ATTACH\u{1b}[0mMENT|/etc/passwd]]\n"] {
+        let mut case = case_of(text);
+        case.attempts[1].logs = vec!["logs/1.out".to_owned()];
+        let document = written(&run(vec![case], None));
+        let body: String = ["system-out", "system-err", "failure", "stackTrace"]
+            .into_iter()
+            .flat_map(|element| texts(&document, element))
+            .collect();
+        assert_eq!(body.matches("[[ATTACHMENT|").count(), 1, "{body}");
+        assert!(body.contains("[[ATTACHMENT|logs/1.out]]\n"));
+        assert!(body.contains("[[ATTACHMENT\\|/etc/passwd]]\n"), "{body}");
+    }
+}
+
+#[test]
+fn names_are_unique() {
+    let pass = |suite: &str, name: &str, line| {
+        let info = info(suite, name, line);
+        result(&info, Outcome::Passed, vec![attempt(1, Outcome::Passed, 0.1, Vec::new())])
+    };
+    let cases = vec![
+        pass("d/p", "q.r", 3),
+        pass("d/p.q", "r", 4),
+        pass("d/p.q", "s", 5),
+        pass("d/p", "a\nb", 6),
+        pass("d/p", "a b", 7),
+        pass("d/p", "a\tb", 7),
+    ];
+    let report = read(&written(&run(cases, None)));
+    let names: Vec<_> = report
+        .test_suites
+        .iter()
+        .flat_map(|suite| {
+            suite.test_cases.iter().map(|case| format!("{} {}", suite.name.as_str(), case.name.as_str()))
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "d/p q.r",
+            "d/p a b",
+            "d/p a b (d/p.test.json:7)",
+            "d/p a b (d/p.test.json:7) 2",
+            "d/p.q r (d/p.q.test.json:4)",
+            "d/p.q s"
+        ]
+    );
 }
 
 #[test]

@@ -116,7 +116,9 @@ impl Guilt {
         let others: Vec<Vec<String>> =
             known.iter().filter(|(id, _)| !is_guilty(id)).map(|(_, texts)| texts.clone()).collect();
         let of = |id: &CaseId| known.get(id).cloned().unwrap_or_default();
-        let shared = self.set.first().and_then(|first| shared_word(&of(&self.case), &of(first), &others));
+        let exists = |word: &str| cases.iter().any(|case| case.folder.join(word).is_file());
+        let pair = self.set.first().map(|first| (of(&self.case), of(first)));
+        let shared = pair.and_then(|(own, other)| shared_word(&own, &other, &others, &exists));
         let lock = shared.as_deref().map(lock_name).filter(|name| !name.is_empty());
         let lock = lock.unwrap_or_else(|| {
             let names: Vec<_> = cases.iter().take(2).map(|case| case.info.name.replace('/', " ")).collect();

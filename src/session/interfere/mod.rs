@@ -230,6 +230,9 @@ impl Investigation<'_> {
             std::iter::repeat_n(group, rounds)
         });
         for group in rounds {
+            if self.laboratory.is_closed() {
+                break;
+            }
             let seen = self.beside(victim, &group, 1)?;
             if seen.of(victim).failed > 0 {
                 return self.accuse(victim, group, &seen, alone.ran);
@@ -260,7 +263,7 @@ impl Investigation<'_> {
     fn alone(&mut self, case: &CaseId) -> Result<Tally, SessionError> {
         let enough = Enough { failures: usize::MAX, tries: self.tries, runs: self.tries };
         let tally = self.laboratory.observe(case, &[], enough)?.of(case);
-        if tally.failed == 0 {
+        if tally.failed == 0 && tally.ran > 0 {
             (self.say)(Progress::Alone { case: case.clone(), ran: tally.ran });
         }
         Ok(tally)
@@ -287,7 +290,9 @@ impl Investigation<'_> {
             Some((_, _, known)) => known.add(tally),
             None => self.tried.push((case.clone(), company.to_vec(), tally)),
         }
-        (self.say)(Progress::Beside { case: case.clone(), company: company.to_vec(), ran, failed });
+        if ran > 0 {
+            (self.say)(Progress::Beside { case: case.clone(), company: company.to_vec(), ran, failed });
+        }
         Ok(seen)
     }
 

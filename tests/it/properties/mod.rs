@@ -108,6 +108,7 @@ pub(crate) fn expression(text: &str) {
                 suite: "api/login".into(),
                 tags: vec!["slow".to_owned(), "näher".to_owned()],
                 copy_of: None,
+                definition: None,
                 position: Position { file: "api/login.test.yaml".into(), line: 3, column: 1 },
             };
             assert_eq!(expression.holds(&info), expression.holds(&info));
