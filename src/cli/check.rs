@@ -41,7 +41,10 @@ pub(super) fn execute(arguments: &CheckArguments) -> Result<ExitStatus, Box<dyn 
         Ok(settings) => settings,
         Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
     };
-    let paths = settings::paths(&arguments.paths, &folder, &settings);
+    let paths = match settings::paths(&arguments.paths, &folder, &settings) {
+        Ok(paths) => paths,
+        Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
+    };
     let discover = arguments.variables.options(&settings);
     // Slots matter for what could never start.
     let (jobs, io_jobs) = (settings.jobs.value, settings.io_jobs.value);

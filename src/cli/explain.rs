@@ -52,7 +52,10 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
         Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
     };
     let options = arguments.variables.options(&settings);
-    let paths = settings::paths(&arguments.paths, &folder, &settings);
+    let paths = match settings::paths(&arguments.paths, &folder, &settings) {
+        Ok(paths) => paths,
+        Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
+    };
     let id = &arguments.id;
     if let Some(explanation) = discovery::explain(id, &paths, &settings.root, &options) {
         print(|out| write(&explanation, out))?;

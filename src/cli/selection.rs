@@ -180,7 +180,7 @@ impl SelectionArguments {
         let settings = settings.load(&folder)?;
         let shard = self.shard.map(|shard| shard.find(&|name| env::var_os(name))).transpose()?;
         let config = Config {
-            paths: settings::paths(&self.paths, &folder, &settings),
+            paths: settings::paths(&self.paths, &folder, &settings)?,
             root: settings.root.clone(),
             selection: self.selection()?,
             recall: self.past.recall(),

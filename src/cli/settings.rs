@@ -126,11 +126,15 @@ pub(super) fn load(folder: &Path, profile: Option<&str>) -> Result<Settings, Set
 }
 
 /// The paths to search: those that were named, relative to `folder`, or those of the settings.
-pub(super) fn paths(named: &[PathBuf], folder: &Path, settings: &Settings) -> Vec<PathBuf> {
-    let paths = if named.is_empty() { &settings.paths.value } else { named };
+pub(super) fn paths(
+    named: &[PathBuf],
+    folder: &Path,
+    settings: &Settings,
+) -> Result<Vec<PathBuf>, SettingsError> {
+    let paths = if named.is_empty() { settings.own_paths()? } else { named };
     // As they were typed, where that means the same.
     if folder == settings.root {
-        return paths.to_vec();
+        return Ok(paths.to_vec());
     }
-    paths.iter().map(|path| folder.join(path)).collect()
+    Ok(paths.iter().map(|path| folder.join(path)).collect())
 }

@@ -76,6 +76,8 @@ pub struct Settings {
     pub verbosity: Setting<Verbosity>,
     /// What cases inherit, below every suite file.
     pub defaults: Defaults,
+    /// What is wrong with the paths of the file: those that lead nowhere.
+    unfound: Vec<Diagnostic>,
     /// The keys of `defaults`, as they are shown.
     case: Vec<(&'static str, Setting<String>)>,
 }
@@ -174,6 +176,17 @@ impl Settings {
         Self::resolve(root, has_file, profile, layers)
     }
 
+    /// The paths to search where none are named.
+    ///
+    /// # Errors
+    /// Those of the file that are not there, each with its place.
+    pub fn own_paths(&self) -> Result<&[PathBuf], SettingsError> {
+        match (&self.paths.origin, self.unfound.is_empty()) {
+            (Origin::File { .. }, false) => Err(SettingsError::Wrong(self.unfound.clone())),
+            _ => Ok(&self.paths.value),
+        }
+    }
+
     fn resolve(
         root: PathBuf,
         has_file: bool,
@@ -192,6 +205,7 @@ impl Settings {
         let flaky = layers.take("flaky", values::flaky);
         let color = layers.take("color", values::color);
         let verbosity = layers.take("verbosity", values::verbosity);
+        let unfound = layers.unfound_paths(&root);
         let paths = layers.take("paths", values::paths);
         let below_root = |path: PathBuf, origin: &Origin| match origin {
             Origin::File { .. } => root.join(path),
@@ -223,6 +237,7 @@ impl Settings {
                 },
             ),
             defaults,
+            unfound,
             case,
             has_file,
             root,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::file::ConfigFile;
 use crate::config::{FILE, Origin, Setting, SettingsError, show, values};
 use crate::descriptor::{
-    DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT, Defaults, Entry, Node, POOLS, Problem, Source,
-    Sources, Span, Value, quote, suggest, unknown_key,
+    DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT, Defaults, Diagnostic, Entry, Node, POOLS, Problem,
+    Source, Sources, Span, Value, quote, suggest, unknown_key,
 };
 
 /// The profile that every other inherits from, unless it names another.
@@ -167,6 +168,24 @@ impl Layers {
         SettingsError::Wrong(problems.into_iter().map(|problem| problem.diagnose(&self.sources)).collect())
     }
 
+    /// What is wrong with paths that the file gives and that are not there.
+    pub(super) fn unfound_paths(&self, root: &Path) -> Vec<Diagnostic> {
+        let Some(Given { entry, origin: Origin::File { .. } }) = self.given.get("paths") else {
+            return Vec::new();
+        };
+        let nodes = match &entry.value.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(&entry.value),
+        };
+        let unfound = nodes.iter().filter_map(|node| {
+            let path = values::text(node).ok().filter(|path| !root.join(path).exists())?;
+            let problem = Problem::new(node.span, format!("there is no file or folder {}", quote(path)));
+            let help = "paths are relative to the folder of partest.toml";
+            Some(problem.help(help).diagnose(&self.sources))
+        });
+        unfound.collect()
+    }
+
     /// The value of a key, if something gives one.
     pub(super) fn take<T>(
         &mut self,
@@ -281,7 +300,8 @@ fn check_parent(entry: &Entry, own: &[Entry], profiles: &[Profile<'_>]) -> Resul
     let mut name = values::text(&entry.value)?;
     let keys_of = |name: &str| profiles.iter().find(|(known, _)| known.key == name).map(|(_, keys)| *keys);
     if keys_of(name).is_none() && name != DEFAULT {
-        let known: Vec<_> = profiles.iter().map(|(known, _)| known.key.as_str()).collect();
+        let known = profiles.iter().map(|(known, _)| known.key.as_str()).filter(|known| *known != DEFAULT);
+        let known: Vec<_> = [DEFAULT].into_iter().chain(known).collect();
         let problem = Problem::new(entry.value.span, format!("there is no profile {}", quote(name)));
         return Err(match suggest(name, "known profiles", &known) {
             Some(help) => problem.help(help),
@@ -291,7 +311,8 @@ fn check_parent(entry: &Entry, own: &[Entry], profiles: &[Profile<'_>]) -> Resul
     for _ in 0..=profiles.len() {
         let Some(keys) = keys_of(name) else { return Ok(()) };
         if std::ptr::eq(keys, own) {
-            return Err(Problem::new(entry.value.span, "the profile inherits from itself"));
+            return Err(Problem::new(entry.value.span, "the profile inherits from itself")
+                .help("take `inherits` out, or name a profile that does not lead back here"));
         }
         match parent(name, keys) {
             Some(next) => name = next,

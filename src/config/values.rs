@@ -131,7 +131,10 @@ pub(super) fn jobs(node: &Node) -> Result<NonZeroUsize, Problem> {
             return Err(Problem::new(node.span, message).help("write a number, as in 4"));
         }
     };
-    number.ok_or_else(|| Problem::new(node.span, "at least one case must run at a time"))
+    number.ok_or_else(|| {
+        let problem = Problem::new(node.span, "at least one case must run at a time");
+        problem.help("write 1 or more, or take the key out")
+    })
 }
 
 /// A count of at least one, of what `what` says.
@@ -143,7 +146,10 @@ fn count(node: &Node, what: &str) -> Result<NonZeroUsize, Problem> {
             return Err(Problem::new(node.span, message).help("write a number, as in 4"));
         }
     };
-    number.ok_or_else(|| Problem::new(node.span, format!("expected {what}: at least 1")))
+    number.ok_or_else(|| {
+        let problem = Problem::new(node.span, format!("expected {what}: at least 1"));
+        problem.help("write 1 or more, or take the key out")
+    })
 }
 
 pub(super) fn max_fail(node: &Node) -> Result<NonZeroUsize, Problem> {
@@ -153,8 +159,10 @@ pub(super) fn max_fail(node: &Node) -> Result<NonZeroUsize, Problem> {
 pub(super) fn retry_budget(node: &Node) -> Result<u32, Problem> {
     let message = || format!("expected how many retries a run may make, found {}", node.value.kind());
     match &node.value {
-        Value::Int(number) => u32::try_from(*number)
-            .map_err(|_| Problem::new(node.span, format!("{number} is no count of retries"))),
+        Value::Int(number) => u32::try_from(*number).map_err(|_| {
+            let problem = Problem::new(node.span, format!("{number} is no count of retries"));
+            problem.help(format!("write a number from 0 to {}", u32::MAX))
+        }),
         _ => Err(Problem::new(node.span, message()).help("write a number, as in 20")),
     }
 }

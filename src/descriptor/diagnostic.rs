@@ -1,7 +1,10 @@
 //! What is wrong with a descriptor, shown at its place.
 
+use std::ops::Range;
+
 use crate::descriptor::node::Span;
 use crate::descriptor::source::Sources;
+use crate::descriptor::synonyms;
 use crate::model::{Failure, FailureKind, Position};
 use crate::text::mistake;
 
@@ -50,12 +53,55 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     pub(crate) suggestion: Option<String>,
     first: Option<Span>,
+    nearer: Option<Box<Nearer>>,
+}
+
+/// What a mistake is about, nearer than its place says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Nearer {
+    Part(Part),
+    /// The key whose value stands at the place.
+    Key(&'static str),
+}
+
+/// A part of the text at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    text: String,
+    range: Range<usize>,
+}
+
+impl Part {
+    /// Where it stands in what was written for the text, if it stands there as it is: line by line, since a format may
+    /// indent the lines of a text; else a template by itself, which is hardly written twice.
+    fn find(&self, written: &str) -> Option<Range<usize>> {
+        self.find_by_lines(written).or_else(|| self.find_template(written))
+    }
+
+    fn find_template(&self, written: &str) -> Option<Range<usize>> {
+        let part = self.text.get(self.range.clone()).filter(|part| part.starts_with("{{"))?;
+        written.find(part).map(|start| start..start + part.len())
+    }
+
+    fn find_by_lines(&self, written: &str) -> Option<Range<usize>> {
+        let (mut from, mut begin) = (0, 0);
+        for line in self.text.split('\n') {
+            let at = from + written.get(from..)?.find(line)?;
+            let end = begin + line.len();
+            if self.range.start <= end {
+                let start = at + self.range.start.checked_sub(begin)?;
+                return Some(start..start + self.range.end.min(end) - self.range.start);
+            }
+            (from, begin) = (at + line.len(), end + 1);
+        }
+        None
+    }
 }
 
 impl Problem {
     /// A mistake at a place.
     pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), suggestion: None, first: None }
+        Self { span, message: message.into(), suggestion: None, first: None, nearer: None }
     }
 
     /// Says how to put it right.
@@ -70,15 +116,48 @@ impl Problem {
         self
     }
 
+    /// Says which part it is about of the text that is the value at the place.
+    pub(crate) fn about(mut self, text: &str, range: Range<usize>) -> Self {
+        self.nearer = Some(Box::new(Nearer::Part(Part { text: text.to_owned(), range })));
+        self
+    }
+
+    /// Says that it is about the key whose value stands at the place.
+    pub(crate) fn at_key(mut self, key: &'static str) -> Self {
+        self.nearer = Some(Box::new(Nearer::Key(key)));
+        self
+    }
+
+    /// The place of the key or part that it is about, if that is found.
+    fn nearer(&self, text: &str) -> Option<Span> {
+        let (start, end) = (self.span.start as usize, self.span.end as usize);
+        match self.nearer.as_deref()? {
+            Nearer::Key(key) => {
+                let before = text.get(..start)?;
+                let at = before.rfind(key)?;
+                let between = &before[at + key.len()..];
+                let is_value = !between.contains(|other: char| !"\"':=|>-+ \t\r\n".contains(other));
+                is_value.then(|| Span::new(self.span.source, at, at + key.len()))
+            }
+            Nearer::Part(part) => {
+                // The place of an object is in YAML only its beginning.
+                let found =
+                    part.find(text.get(start..end)?).or_else(|| part.find_template(text.get(start..)?))?;
+                Some(Span::new(self.span.source, start + found.start, start + found.end))
+            }
+        }
+    }
+
     /// Looks the places up and renders it.
     pub(crate) fn diagnose(self, sources: &Sources) -> Diagnostic {
         let source = sources.get(self.span.source);
-        let position = source.position(self.span.start);
+        let span = self.nearer(&source.text).unwrap_or(self.span);
+        let position = source.position(span.start);
         let message = match self.first {
             None => self.message,
             Some(first) => format!("{}; the first is at {}", self.message, sources.position(first)),
         };
-        let line = source.source_line(self.span);
+        let line = source.source_line(span);
         let rendered = mistake::render(&message, place(&position), Some(&line), self.suggestion.as_deref());
         Diagnostic { position, message, suggestion: self.suggestion, rendered }
     }
@@ -111,8 +190,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let tolerance = match word.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=5 => 1,
+        6..=8 => 2,
         _ => 3,
     };
     known
@@ -121,6 +200,17 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .filter(|(distance, candidate)| *distance <= tolerance && *distance < candidate.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// The same for a key, which may also be one of another tool; what is known must be valid in its place.
+pub(crate) fn suggest_key(word: &str, known: &[&str]) -> Option<String> {
+    match synonyms::meant(word, known) {
+        Some(key) => Some(format!("did you mean `{key}`?")),
+        None if ["args", "argv", "arguments"].contains(&word) => {
+            Some("arguments stand in `run`, behind the program: [\"program\", \"argument\"]".to_owned())
+        }
+        None => suggest(word, "known keys", known),
+    }
 }
 
 /// "did you mean" when something known is near, and else what is known.

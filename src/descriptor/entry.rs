@@ -119,7 +119,8 @@ impl FileReader<'_> {
         let span = own.span;
         if !matches!(own.value, Value::Map(_)) {
             let message = format!("expected a case, found {}", own.value.kind());
-            return self.loose.push(Problem::new(span, message));
+            let help = "write an object with a name and what is done: in JSON { \"name\": \"first\", \"run\": [\"./program\"] }";
+            return self.loose.push(Problem::new(span, message).help(help));
         }
         let name = match name_of(&own, stem) {
             Ok(name) => name,

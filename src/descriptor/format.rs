@@ -66,10 +66,15 @@ pub(crate) fn read_tree(
         let message = format!("the file is larger than {} MiB", SIZE_LIMIT >> 20);
         return Err(Diagnostic::without_source(start, message, None));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let message = format!("not UTF-8 at byte {}", error.valid_up_to());
-        Diagnostic::without_source(start, message, Some("save the file as UTF-8".to_owned()))
-    })?;
+    let not_utf8 = |message: String| {
+        Diagnostic::without_source(start.clone(), message, Some("save the file as UTF-8".to_owned()))
+    };
+    // UTF-16 without a byte order mark may be UTF-8 by chance; the texts of none of the formats hold a NUL byte.
+    if bytes.iter().take(64).any(|byte| *byte == 0) {
+        return Err(not_utf8("not UTF-8: this looks like UTF-16".to_owned()));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| not_utf8(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let id = sources.next_id();
     let sources = sources.with(Arc::new(Source::new(Arc::clone(path), text.to_owned())));

@@ -18,7 +18,7 @@ pub(crate) fn parse(source: &Source, id: SourceId) -> Result<Node, Problem> {
         while !text.is_char_boundary(start) {
             start -= 1;
         }
-        Problem::new(Span::new(id, start, start + 1), reason(error)).help(help(error))
+        Problem::new(Span::new(id, start, start + 1), reason(error)).help(help(error, &text[start..]))
     };
     // The first pass refuses what is no JSON, what is nested deeper than serde_json's 128 levels, and numbers
     // and escapes that no value has; the second can then cut the text into values without looking again.
@@ -37,10 +37,19 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 /// What most often is the matter.
-fn help(error: &serde_json::Error) -> &'static str {
+fn help(error: &serde_json::Error, from: &str) -> &'static str {
     let text = error.to_string();
     let is = |words: &str| text.starts_with(words);
-    if is("trailing comma") {
+    let is_word = |word: &str| from.starts_with(word);
+    if is_word("//") || is_word("/*") || is_word("#") {
+        "JSON has no comments: take it away, or write it as the value of a key that begins with `x-`"
+    } else if ["NaN", "nan", "Infinity", "-Infinity", "inf"].into_iter().any(is_word) {
+        "JSON has only finite numbers: write one, or put it in quotes"
+    } else if is_word("'") {
+        "put texts and keys in double quotes"
+    } else if ["True", "False", "None", "undefined"].into_iter().any(is_word) {
+        "write `true`, `false` or `null`; all other words stand in double quotes"
+    } else if is("trailing comma") {
         "take the comma away"
     } else if is("trailing characters") {
         "one value is the whole file: take what follows it away, or list several cases under `cases`"
@@ -124,7 +133,7 @@ impl Reader<'_> {
         let text = match is_plain {
             true => rest[1..length].to_owned(),
             false => serde_json::from_str(&rest[..=length])
-                .map_err(|error| Problem::new(span, reason(&error)).help(help(&error)))?,
+                .map_err(|error| Problem::new(span, reason(&error)).help(help(&error, "")))?,
         };
         Ok((text, span))
     }

@@ -3,6 +3,7 @@
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::lower::start_of;
 use crate::descriptor::node::{Entry, Node, Span, Value};
+use crate::descriptor::synonyms::meant;
 use crate::model::Subject;
 
 /// A kind of step.
@@ -114,7 +115,7 @@ impl Kind {
             None => Ok(kind),
             Some((second, place)) => {
                 let message = format!("a step does one thing, not both `{}` and `{}`", kind.key, second.key);
-                Err(Problem::new(place, message).help("make them two of the `steps`"))
+                Err(Problem::new(place, message).at_key(second.key).help("make them two of the `steps`"))
             }
         }
     }
@@ -130,17 +131,58 @@ impl Kind {
             let place = place.filter(|_| is_foreign(key))?;
             let owner = KINDS.iter().find(|kind| kind.owns(key)).map_or("run", |kind| kind.key);
             let problem = Problem::new(place, format!("{} does not belong to `{}`", quote(key), self.key));
-            Some(problem.help(format!("take it out: it belongs to `{owner}`")))
+            Some(problem.at_key(key).help(format!("take it out: it belongs to `{owner}`")))
         });
         let unknown = expected.iter().filter_map(|(key, place)| {
             let place = place.filter(|_| !self.expect.contains(key))?;
             let problem = Problem::new(place, format!("{} cannot be expected of `{}`", quote(key), self.key));
-            Some(match self.expect {
-                [] => problem.help(format!("nothing can be expected of `{}`", self.key)),
-                known => problem.help(format!("of `{}` can be expected: {}", self.key, known.join(", "))),
+            let problem = problem.at_key(key);
+            Some(match (self.expect, meant(key, self.expect)) {
+                ([], _) => problem.help(format!("take it out: nothing can be expected of `{}`", self.key)),
+                (_, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
+                (known, None) => {
+                    problem.help(format!("of `{}` can be expected: {}", self.key, known.join(", ")))
+                }
             })
         });
         foreign.chain(unknown).collect()
+    }
+}
+
+/// Of the keys that are known where a key stands in a case, those that could stand there instead: that are not there
+/// yet, and belong to the kind of the step.
+pub(crate) fn possible(case: &Node, key_span: Span, known: &[&'static str]) -> Vec<&'static str> {
+    let steps = match case.get("steps").map(|steps| &steps.value) {
+        Some(Value::List(steps)) => steps.as_slice(),
+        _ => &[],
+    };
+    let mut possible = known.to_vec();
+    if let Some(entries) = entries_with(case, key_span) {
+        possible.retain(|key| !entries.iter().any(|entry| entry.key == *key));
+    }
+    for step in steps.iter().chain([case]) {
+        let Some(kind) = KINDS.iter().find(|kind| step.get(kind.key).is_some()) else { continue };
+        if has_key(step, key_span) {
+            let is_foreign = |key: &str| KINDS.iter().any(|other| other.owns(key)) && !kind.owns(key);
+            possible.retain(|key| !is_foreign(key));
+        } else if step.get("expect").is_some_and(|expect| has_key(expect, key_span)) {
+            possible.retain(|key| kind.expect.contains(key));
+        }
+    }
+    possible
+}
+
+fn has_key(node: &Node, key_span: Span) -> bool {
+    matches!(&node.value, Value::Map(entries) if entries.iter().any(|entry| entry.key_span == key_span))
+}
+
+/// The entries of the object that has a key at this place.
+fn entries_with(node: &Node, key_span: Span) -> Option<&[Entry]> {
+    match &node.value {
+        Value::Map(entries) if has_key(node, key_span) => Some(entries),
+        Value::Map(entries) => entries.iter().find_map(|entry| entries_with(&entry.value, key_span)),
+        Value::List(items) => items.iter().find_map(|item| entries_with(item, key_span)),
+        _ => None,
     }
 }
 

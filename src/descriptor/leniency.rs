@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for RawRetries {
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawRetries, E> {
                 let count = u32::try_from(number)
-                    .map_err(|_| E::custom(format_args!("{number} is no count of retries\nwrite how many further attempts there may be, 0 or more")))?;
+                    .map_err(|_| E::custom(format_args!("{number} is no count of retries\nwrite how many further attempts there may be, from 0 to {}", u32::MAX)))?;
                 Ok(RawRetries { count, ..RawRetries::default() })
             }
 

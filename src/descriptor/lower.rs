@@ -231,10 +231,11 @@ impl Lowering<'_> {
                 continue;
             }
             if word.is_empty() || word.trim() != word.as_str() || word.contains(char::is_control) {
-                self.problems.push(
-                    Problem::new(word.span, format!("{} is not {what}", quote(word)))
-                        .help("write it without white space at its ends"),
-                );
+                let problem = Problem::new(word.span, format!("{} is not {what}", quote(word)));
+                self.problems.push(problem.help(match word.is_empty() {
+                    true => "write a word, or take it out of the list",
+                    false => "write it on one line, without white space at its ends",
+                }));
             } else if !lowered.contains(&word.value) {
                 lowered.push(word.value.clone());
             }

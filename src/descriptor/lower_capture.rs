@@ -94,7 +94,11 @@ fn part_of_header(
     let fixed = lowering.scope.fixed(name, name.span).and_then(|()| check_header_name(name));
     lowering.note(fixed)?;
     let problem = if !kind.has_headers() {
-        Some(Problem::new(name.span, format!("`{}` has no headers", kind.key)))
+        let problem = Problem::new(name.span, format!("`{}` has no headers", kind.key));
+        Some(match kind.outputs.is_empty() {
+            true => problem.help("only `http` and `download` have some: take the capture out"),
+            false => problem.help("only `http` and `download` have some: write `regex` for a part of a text"),
+        })
     } else if raw.from.is_some() || raw.jsonpath.is_some() || raw.line.is_some() {
         let problem = Problem::new(name.span, "only a `regex` can take a part of a `header`");
         Some(problem.help("remove the other keys"))
@@ -138,7 +142,7 @@ fn part_of(lowering: &mut Lowering<'_>, raw: &RawPart, kind: &Kind, span: Span) 
             Some((_, subject)) => subject.clone(),
             None => {
                 let message = format!("`{}` gives nothing that could be captured", kind.key);
-                lowering.problems.push(Problem::new(span, message));
+                lowering.problems.push(Problem::new(span, message).help("take the capture out"));
                 return None;
             }
         },
@@ -159,7 +163,8 @@ fn part_of(lowering: &mut Lowering<'_>, raw: &RawPart, kind: &Kind, span: Span) 
         return None;
     }
     let part = if let Some(path) = &raw.jsonpath {
-        parse_query(path, path.span).map(Part::Query)
+        let fixed = lowering.scope.fixed(path, path.span);
+        fixed.and_then(|()| parse_query(path, path.span)).map(Part::Query)
     } else if let Some(pattern) = &raw.regex {
         compile(lowering, pattern).map(Part::Match)
     } else if let Some(column) = &raw.column {

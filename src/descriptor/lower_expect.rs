@@ -229,13 +229,10 @@ pub(crate) fn compile(lowering: &mut Lowering<'_>, text: &Text) -> Result<Patter
     if let Some(known) = lowering.patterns.get(text.as_str()) {
         return Ok(known.clone());
     }
+    lowering.scope.fixed(text, text.span)?;
     let pattern = Pattern::new(text).map_err(|error| {
-        let problem = Problem::new(text.span, format!("not a regular expression: {error}"));
-        if text.value.contains("{{") {
-            problem.help("it is read before the case runs, and can only name what is known by then")
-        } else {
-            problem.help("write a character that is meant as it stands with a backslash before it: `\\(`; in JSON and in double quotes `\\\\(`")
-        }
+        let message = format!("not a regular expression: {error}");
+        Problem::new(text.span, message).help(error.help).about(text, error.place)
     })?;
     lowering.patterns.insert(text.value.clone(), pattern.clone());
     Ok(pattern)
@@ -295,7 +292,8 @@ fn other_matchers(
             }
         }
         (None, Some(exact)) => {
-            lowering.problems.push(Problem::new(exact.span, "`exact` belongs beside `json`"));
+            let problem = Problem::new(exact.span, "`exact` belongs beside `json`");
+            lowering.problems.push(problem.help("add `json`, the value that is meant, or take `exact` out"));
         }
         (None, None) => {}
     }

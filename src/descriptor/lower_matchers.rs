@@ -137,7 +137,8 @@ fn check_number(test: &RawNumberTest, span: Span) -> Result<(), Problem> {
     let float = |number: &Spanned<Number>| number.as_f64().unwrap_or_default();
     if let Some(tolerance) = &test.tolerance {
         if test.equals.is_none() {
-            return Err(Problem::new(tolerance.span, "`tolerance` belongs beside `equals`"));
+            return Err(Problem::new(tolerance.span, "`tolerance` belongs beside `equals`")
+                .help("add `equals`, the number from which it may be that far off"));
         }
         if float(tolerance) < 0.0 {
             return Err(Problem::new(tolerance.span, "`tolerance` is negative")
@@ -164,7 +165,8 @@ pub(crate) fn json_paths(
     collected: &mut Vec<Matcher>,
 ) {
     for (path, node) in &paths.0 {
-        let query = parse_query(path, path.span);
+        let fixed = lowering.scope.fixed(path, path.span);
+        let query = fixed.and_then(|()| parse_query(path, path.span));
         let expected = match &node.value {
             RawNode::Value(value) => {
                 let checked = check_json(lowering, value, node.span);

@@ -14,7 +14,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::descriptor::diagnostic::{Problem, quote, suggest};
+use crate::descriptor::diagnostic::{Problem, quote, suggest, suggest_key};
+use crate::descriptor::kinds::possible;
 use crate::descriptor::node::{Entry, Node, SourceId, Span, Value};
 use crate::descriptor::wanted;
 
@@ -29,7 +30,12 @@ const PLANNED: [&str; 2] = ["isolation", "network"];
 /// Reads a value of the mirror from a tree.
 pub(crate) fn read<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Problem> {
     let reader = Reader { node, literal: false };
-    T::deserialize(reader).map_err(|error| error.into_problem(node.span))
+    T::deserialize(reader).map_err(|mut error| {
+        if let (Some((key, known)), Some(span)) = (error.0.unknown.take(), error.0.span) {
+            error.0.suggestion = suggest_key(&key, &possible(node, span, known));
+        }
+        error.into_problem(node.span)
+    })
 }
 
 /// What is wrong with a key that no struct has.
@@ -42,31 +48,37 @@ fn unknown(field: &str, known: &[&str]) -> MirrorError {
         let help = "take it out: nothing in its place would be kept".to_owned();
         return MirrorError::new(format!("`{field}` is not supported by this version yet"), Some(help));
     }
-    MirrorError::new(format!("unknown key {}", quote(field)), suggest(field, "known keys", known))
+    MirrorError::new(format!("unknown key {}", quote(field)), suggest_key(field, known))
 }
 
-/// Why a tree is not what the mirror expects.
+/// Why a tree is not what the mirror expects; small, as many frames of the stack hold one.
 #[derive(Debug)]
-pub(crate) struct MirrorError {
+pub(crate) struct MirrorError(Box<Fault>);
+
+#[derive(Debug)]
+struct Fault {
     message: String,
     suggestion: Option<String>,
     span: Option<Span>,
+    /// A key that is not among those that are known.
+    unknown: Option<(String, &'static [&'static str])>,
 }
 
 impl MirrorError {
     fn new(message: String, suggestion: Option<String>) -> Self {
-        Self { message, suggestion, span: None }
+        Self(Box::new(Fault { message, suggestion, span: None, unknown: None }))
     }
 
     /// Gives it a place, unless it already has a nearer one.
     fn at(mut self, span: Span) -> Self {
-        self.span.get_or_insert(span);
+        self.0.span.get_or_insert(span);
         self
     }
 
     fn into_problem(self, span: Span) -> Problem {
-        let problem = Problem::new(self.span.unwrap_or(span), self.message);
-        match self.suggestion {
+        let Fault { message, suggestion, span: own, .. } = *self.0;
+        let problem = Problem::new(own.unwrap_or(span), message);
+        match suggestion {
             Some(suggestion) => problem.help(suggestion),
             None => problem,
         }
@@ -75,7 +87,7 @@ impl MirrorError {
 
 impl fmt::Display for MirrorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -113,7 +125,9 @@ impl serde::de::Error for MirrorError {
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        unknown(field, known)
+        let mut error = unknown(field, known);
+        error.0.unknown = (!PLANNED.contains(&field)).then(|| (field.to_owned(), known));
+        error
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -181,7 +195,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             // A visitor that serde derives would take a list for the fields in their order.
             _ => match self.deserialize_any(NoObject) {
                 Ok(never) => match never {},
-                Err(error) => Err(MirrorError { suggestion: suggest("", "its keys", fields), ..error }),
+                Err(mut error) => {
+                    error.0.suggestion = suggest("", "its keys", fields);
+                    Err(error)
+                }
             },
         }
     }
@@ -392,6 +409,6 @@ pub(crate) fn has_field<T: for<'de> Deserialize<'de>>(name: &str) -> bool {
     // No error but that of an unknown field is located at a key.
     match T::deserialize(Reader { node: &node, literal: false }) {
         Ok(_) => true,
-        Err(error) => error.span != Some(key_span),
+        Err(error) => error.0.span != Some(key_span),
     }
 }

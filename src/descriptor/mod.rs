@@ -55,6 +55,7 @@ mod scope;
 mod services;
 mod source;
 mod substitute;
+mod synonyms;
 mod table;
 mod toml;
 mod variables;

@@ -65,7 +65,19 @@ impl<'de> Deserialize<'de> for RawSize {
                     "GiB" => 1 << 30,
                     _ => 0,
                 };
-                let size = number.trim_end().parse().ok().and_then(|number: u64| number.checked_mul(factor));
+                let digits = number.trim_end();
+                let size = digits.parse().ok().and_then(|number: u64| number.checked_mul(factor));
+                if size.is_none()
+                    && factor > 0
+                    && !digits.is_empty()
+                    && digits.bytes().all(|byte| byte.is_ascii_digit())
+                {
+                    let most = u64::MAX >> 30;
+                    return Err(E::custom(format_args!(
+                        "{} is too large\nwrite at most {most}GiB",
+                        quote(text)
+                    )));
+                }
                 size.filter(|_| factor > 0).map(RawSize).ok_or_else(|| {
                     E::custom(format_args!(
                         "{} is no size\nwrite a whole number with a unit, as in \"512KiB\", \"64MiB\" or \"2GiB\"",

@@ -116,8 +116,8 @@ fn slots(lowering: &mut Lowering<'_>, case: &RawCase, steps: &[Step]) -> SlotDem
             let slots = u32::try_from(weight.value).ok().and_then(NonZeroU32::new);
             let slots = slots.ok_or_else(|| {
                 let message = format!("{} is no number of CPU slots", weight.value);
-                Problem::new(weight.span, message)
-                    .help("write 1 or more; more than there are means all of them")
+                let help = format!("write 1 to {}; more than there are means all of them", u32::MAX);
+                Problem::new(weight.span, message).help(help)
             });
             lowering.note(slots).map_or(SlotDemand::default(), SlotDemand::Cpu)
         }
@@ -223,7 +223,7 @@ pub(crate) fn declare(node: &Node, sources: &Sources, inherited: &Pools) -> (Poo
         let number = u32::try_from(capacity.value).ok().and_then(NonZeroU32::new);
         let number = number.ok_or_else(|| {
             let message = format!("a pool cannot hold {}", capacity.value);
-            Problem::new(capacity.span, message).help("write how many there are, 1 or more")
+            Problem::new(capacity.span, message).help(format!("write how many there are, 1 to {}", u32::MAX))
         });
         match check_name(&name, A_POOL).and(number) {
             Err(problem) => problems.push(problem),

@@ -9,7 +9,7 @@ use crate::descriptor::diagnostic::{Problem, nearest, quote, suggest};
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{RawCase, Text};
 use crate::descriptor::variables::check_name_of_variable;
-use crate::text::{Layers, Template, TemplateError, Variables};
+use crate::text::{FILTERS, Layers, TESTS, Template, TemplateError, Variables, place_of_name};
 
 /// Names that partest gives a value for each attempt.
 pub const BUILT_IN: [&str; 7] = ["dir", "tmp", "work", "run_dir", "case", "attempt", "slot"];
@@ -150,7 +150,10 @@ impl<'a> Scope<'a> {
     pub(crate) fn template(&self, text: &str, span: Span) -> Result<Template, Problem> {
         let template = Template::parse(text).map_err(|error| broken(&error, span))?;
         if let (Template::Expression(_), Some(variables)) = (&template, self.variables) {
-            template.names().iter().try_for_each(|name| self.check(name, variables, span))?;
+            let check = |name: &String| {
+                self.check(name, variables, span).map_err(|problem| about_name(problem, text, name))
+            };
+            template.names().iter().try_for_each(check)?;
         }
         Ok(template)
     }
@@ -166,7 +169,7 @@ impl<'a> Scope<'a> {
             is_of_the_run(name) || self.captured.contains_key(head) || self.is_given(head)
         };
         Err(match names.iter().find(is_late) {
-            Some(name) => too_late(name, span),
+            Some(name) => about_name(too_late(name, span), text, name),
             None => Problem::new(span, "the text holds `{{`, which cannot stand here"),
         })
     }
@@ -286,14 +289,27 @@ impl<'a> Scope<'a> {
 /// A template that cannot be read.
 pub(crate) fn broken(error: &TemplateError, span: Span) -> Problem {
     let text = error.to_string();
-    let help = if text.contains("filter") || text.contains("test ") {
-        "filters and tests are those of minijinja, as in `{{ name | upper }}` and `{{ value | tojson }}`"
+    let unknown = |what: &str| text.strip_prefix(what)?.strip_suffix(" is unknown");
+    let help = if let Some(filter) = unknown("filter ") {
+        suggest(filter, "filters", &FILTERS).unwrap_or_default()
+    } else if let Some(test) = unknown("test ") {
+        suggest(test, "tests", &TESTS).unwrap_or_default()
     } else if text.contains("unexpected end") {
-        "close it with `}}`, or write `{{ '{{' }}` where two braces are meant as they stand"
+        "close it with `}}`, or write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
+    } else if text.contains("larger than") || text.contains("longer than") {
+        "give a long text to the case as a file, or let the program make it".to_owned()
     } else {
-        "write `{{ '{{' }}` where two braces are meant as they stand"
+        "write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
     };
     Problem::new(span, format!("the template is broken: {text}")).help(help)
+}
+
+/// Puts a problem of a name at the expression that names it.
+pub(crate) fn about_name(problem: Problem, text: &str, name: &str) -> Problem {
+    match place_of_name(text, name) {
+        Some(range) => problem.about(text, range),
+        None => problem,
+    }
 }
 
 /// A name that has no value before the case runs, where one is needed.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::descriptor::diagnostic::Problem;
 use crate::descriptor::mirror;
 use crate::descriptor::node::{Entry, Node, Span, Value, refuse_duplicates};
-use crate::descriptor::scope::{check_variable_of, is_of_the_run, split, too_late};
+use crate::descriptor::scope::{about_name, broken, check_variable_of, is_of_the_run, split, too_late};
 use crate::descriptor::variables::holds_template;
 use crate::text::{Compiled, Layers, TemplateError};
 
@@ -116,11 +116,11 @@ impl<'n> Prototype<'n> {
         let unknown = |name: &&String| !is_late(name);
         for name in compiled.names().iter().filter(unknown) {
             if let Err(unknown) = check_variable_of(name, layers, problem.span) {
-                return unknown;
+                return about_name(unknown, text, name);
             }
         }
         match compiled.names().iter().find(|name| is_late(name)) {
-            Some(name) => too_late(name, problem.span),
+            Some(name) => about_name(too_late(name, problem.span), text, name),
             None => problem,
         }
     }
@@ -262,8 +262,34 @@ pub(crate) fn without_value(
     layers: &Layers,
     span: Span,
 ) -> Problem {
-    let missing = compiled.names().iter().find_map(|name| check_variable_of(name, layers, span).err());
-    missing.unwrap_or_else(|| Problem::new(span, format!("the template has no value: {error}")))
+    let missing = compiled.names().iter().find_map(|name| {
+        let unknown = check_variable_of(name, layers, span).err()?;
+        Some(about_name(unknown, compiled.source(), name))
+    });
+    missing.unwrap_or_else(|| {
+        if error.message.ends_with(" is unknown") {
+            return broken(&error, span);
+        }
+        let help = help_without_value(&error.message);
+        Problem::new(span, format!("the template has no value: {error}")).help(help)
+    })
+}
+
+/// What to do about an expression without a value, all names of which are known.
+fn help_without_value(message: &str) -> &'static str {
+    if message.contains("no value") || message.contains("undefined") {
+        "there is no such item or part; `| default('…')` says what to take instead"
+    } else if message.contains("larger than") || message.contains("up to") {
+        "give a long text to the case as a file, or let the program make it"
+    } else if message.contains("divide")
+        || message.contains("not finite")
+        || message.contains("unable to calculate")
+    {
+        "see that what it divides by is not 0 and that the result is a number that can be written"
+    } else {
+        "see that each filter and operator gets the types it is for: `| int`, `| string` and `| list` turn values \
+         into others"
+    }
 }
 
 /// A value as a tree, all of which stands at one place.

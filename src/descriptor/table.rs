@@ -75,7 +75,8 @@ fn name_of(value: &Value, span: Span) -> Result<String, Problem> {
         other => label(other),
     };
     match name.is_empty() || name.contains(char::is_control) {
-        true => Err(Problem::new(span, format!("{} is no name for a case", quote(&name)))),
+        true => Err(Problem::new(span, format!("{} is no name for a case", quote(&name)))
+            .help("the column `name` names the cases: write a text of one line in each row, or name the column otherwise")),
         false => Ok(name),
     }
 }
@@ -97,7 +98,7 @@ fn by_columns(columns: &List<Text>, rows: &List<Spanned<List<Datum>>>) -> Result
         check_name_of_variable(column, column.span)?;
         if let Some(first) = columns.0[..index].iter().find(|first| first.value == column.value) {
             let problem = Problem::new(column.span, format!("the column {} stands twice", quote(column)));
-            return Err(problem.first_at(first.span));
+            return Err(problem.first_at(first.span).help("give each column a name of its own"));
         }
     }
     let row = |cells: &Spanned<List<Datum>>| {
@@ -115,7 +116,14 @@ fn by_columns(columns: &List<Text>, rows: &List<Spanned<List<Datum>>>) -> Result
 }
 
 fn unequal(span: Span, found: usize, expected: usize) -> Problem {
-    Problem::new(span, format!("the row has {found} values for {expected} columns"))
+    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let message = format!("the row has {} for {}", counted(found, "value"), counted(expected, "column"));
+    Problem::new(span, message).help(match found < expected {
+        true => "write a value for each column; in a CSV file, an empty one is nothing between two commas",
+        false => {
+            "write one value for each column; in a CSV file, one with a comma in it stands in double quotes"
+        }
+    })
 }
 
 /// Reads the rows of a file, by the ending of its name.
@@ -173,7 +181,8 @@ fn csv_rows(source: &Source, id: SourceId) -> Result<Vec<Row>, Problem> {
             false => problem,
         })?;
         if columns[..index].contains(column) {
-            return Err(Problem::new(header, format!("the column {} stands twice", quote(column))));
+            let problem = Problem::new(header, format!("the column {} stands twice", quote(column)));
+            return Err(problem.help("give each column a name of its own"));
         }
     }
     let mut rows = Vec::new();

@@ -6,6 +6,7 @@ use super::{Around, Defaults, DescriptorFile, Diagnostic, Format, Loaded, Outsid
 mod expansion;
 mod hostile;
 mod inheritance;
+mod misread;
 mod mistakes;
 mod properties;
 mod resources;

@@ -32,6 +32,10 @@ fn reason(error: &toml::de::Error) -> String {
 fn help(reason: &str) -> &'static str {
     if reason.starts_with("duplicate key") {
         "keep one of them"
+    } else if reason.contains("escape") {
+        "write a text with backslashes in single quotes, in which they mean nothing"
+    } else if reason.contains("missing comma") {
+        "put a comma between the values of a list"
     } else if reason.contains("must be quoted") {
         "put quotes around texts"
     } else if reason.contains("string") {

@@ -79,6 +79,8 @@ fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Proble
         }
         None => Span::new(id, 0, 0),
     };
+    let is_tag = error.to_string().contains("unsupported tag");
+    let span = if is_tag { tag_before(span, &source.text) } else { span };
     let (message, help) = match error.without_snippet() {
         serde_saphyr::Error::MultipleDocuments { .. } => (
             "a descriptor is one YAML document, and here another begins".to_owned(),
@@ -102,18 +104,58 @@ fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Proble
         serde_saphyr::Error::Message { msg, .. } => (format!("not valid YAML: {msg}"), None),
         other => (format!("not valid YAML: {}", reason(other)), None),
     };
-    let problem =
-        Problem::new(span, message.lines().next().unwrap_or_default().chars().take(300).collect::<String>());
-    // Without quotes, YAML takes the braces of a variable for those of an object.
-    let bare = source.text.get(..span.start as usize).is_some_and(|before| before.ends_with('{'));
-    match help {
-        Some(help) => problem.help(help),
-        None if bare => problem.help("put quotes around a text with a variable: \"{{ name }}\""),
-        None if problem.message.contains("tabs disallowed") => problem.help("indent with spaces"),
-        None => problem.help(
-            "look for a bracket or a quote that is not closed, or for a line that is not indented as those beside it; \
-             a text with `: ` or ` #` in it needs quotes",
-        ),
+    let message = message.lines().next().unwrap_or_default().chars().take(300).collect::<String>();
+    let help = help.map_or_else(|| help_with(&message, span, source), str::to_owned);
+    Problem::new(span, message).help(help)
+}
+
+/// The place of the tag before a value.
+fn tag_before(span: Span, text: &str) -> Span {
+    let before = text.get(..span.start as usize).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    match before[line..].rfind('!') {
+        Some(at) => {
+            let length = before[line + at..].find(' ').unwrap_or(before.len() - line - at);
+            Span::new(span.source, line + at, line + at + length)
+        }
+        None => span,
+    }
+}
+
+/// What most often is the matter.
+fn help_with(message: &str, span: Span, source: &Source) -> String {
+    let (before, from) = source.text.split_at_checked(span.start as usize).unwrap_or_default();
+    let line = from.lines().next().unwrap_or_default();
+    if before.ends_with('{') {
+        // Without quotes, YAML takes the braces of a variable for those of an object.
+        "put quotes around a text with a variable: \"{{ name }}\"".to_owned()
+    } else if message.contains("tabs disallowed") {
+        "indent with spaces".to_owned()
+    } else if message.contains("unknown anchor") || message.contains("unexpected character") {
+        let text = line.trim_end().trim_end_matches([',', ']', '}']);
+        let first = text.chars().next().unwrap_or('*');
+        match text.contains('\'') {
+            true => format!("a text that begins with `{first}` needs quotes"),
+            false => format!("a text that begins with `{first}` needs quotes: '{}'", shortened(text)),
+        }
+    } else if message.contains("tag") {
+        "tags mean nothing here: take what begins with `!` away, or put quotes around a text that begins with it"
+            .to_owned()
+    } else if message.contains("escape") {
+        "write a text with backslashes in single quotes, in which they mean nothing".to_owned()
+    } else if message.contains("recursion limit") {
+        format!("let the values be flatter: up to {DEPTH} levels")
+    } else {
+        "look for a bracket or a quote that is not closed, or for a line that is not indented as those beside it; \
+         a text with `: ` or ` #` in it needs quotes"
+            .to_owned()
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
     }
 }
 

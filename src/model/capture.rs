@@ -1,6 +1,7 @@
 //! Values that a step gives to those after it.
 
-use crate::model::expectation::{Pattern, Subject};
+use crate::model::expectation::Subject;
+use crate::model::pattern::Pattern;
 use crate::model::position::Position;
 use crate::model::query::Query;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::golden::Golden;
 use crate::model::http::HttpStatus;
+use crate::model::pattern::Pattern;
 use crate::model::position::Position;
 use crate::model::query::Query;
 use crate::text::Template;
@@ -217,54 +218,4 @@ pub enum ExitCodes {
     OneOf(Vec<i32>),
     /// Any but zero.
     Nonzero,
-}
-
-/// A regular expression, compiled when the descriptor is read; `^` and `$` match at line ends.
-#[derive(Clone, Debug)]
-pub struct Pattern(regex::Regex);
-
-/// Why a text is not a regular expression.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PatternError(String);
-
-impl Pattern {
-    /// The largest compiled size in bytes; expressions such as `(a{1000}){1000}` exceed it.
-    pub const SIZE_LIMIT: usize = 1 << 20;
-
-    /// Compiles an expression in the syntax of the crate `regex`.
-    ///
-    /// # Errors
-    /// [`PatternError`] when it is not valid or too large when compiled.
-    pub fn new(source: &str) -> Result<Self, PatternError> {
-        regex::RegexBuilder::new(source)
-            .multi_line(true)
-            .size_limit(Self::SIZE_LIMIT)
-            .dfa_size_limit(Self::SIZE_LIMIT)
-            .build()
-            .map(Self)
-            .map_err(|error| match error {
-                regex::Error::CompiledTooBig(_) => {
-                    PatternError("the expression is too large when compiled".to_owned())
-                }
-                other => {
-                    let text = other.to_string();
-                    let reason = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(&text);
-                    PatternError(reason.trim().trim_start_matches("error: ").to_owned())
-                }
-            })
-    }
-
-    /// The first group of the first match in a text, or the whole match where there is no group.
-    #[must_use]
-    pub fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let captures = self.0.captures(text)?;
-        captures.iter().skip(1).flatten().next().or_else(|| captures.get(0)).map(|found| found.as_str())
-    }
-
-    /// The compiled expression.
-    #[must_use]
-    pub fn regex(&self) -> &regex::Regex {
-        &self.0
-    }
 }

@@ -14,6 +14,7 @@ mod http;
 mod leniency;
 mod observation;
 mod outcome;
+mod pattern;
 mod position;
 mod precaution;
 mod query;
@@ -28,9 +29,7 @@ pub use case::{
     WorkingDirectory,
 };
 pub use event::{RunFinished, RunStarted, RunStats, Safeguards, Shard, TestEvent};
-pub use expectation::{
-    Check, ExitCodes, Matcher, NodeTest, Normalization, NumberTest, Pattern, PatternError, Subject, Test,
-};
+pub use expectation::{Check, ExitCodes, Matcher, NodeTest, Normalization, NumberTest, Subject, Test};
 pub use file::FileStep;
 pub use gauge::{Amount, Gauge};
 pub use golden::{Golden, GoldenChange, GoldenError, UpdatedGolden};
@@ -45,6 +44,7 @@ pub use outcome::{
     Attempt, CaseResult, Failure, FailureKind, KeptFiles, Outcome, ServiceRecord, Skip, Standing, StepNumber,
     StepRecord, StepStatus,
 };
+pub use pattern::{Pattern, PatternError};
 pub use position::Position;
 pub use precaution::{LeakPolicy, Precautions, Resource, ResourceLimits};
 pub use query::{Found, Query, QueryError, member};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::case::{Environment, InlineFile, Input, RunCommand, TestCase, WorkingDirectory};
-use crate::model::expectation::Pattern;
 use crate::model::http::HttpRequest;
+use crate::model::pattern::Pattern;
 use crate::model::position::Position;
 use crate::text::{Template, Variables};
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use minijinja::value::{Object, Serde};
 use minijinja::{Expression, Value};
 
-use crate::text::template::{ENVIRONMENT, TemplateError, Variables, compile, named, shown};
+use crate::text::budget;
+use crate::text::language::ENVIRONMENT;
+use crate::text::template::{TemplateError, Variables, compile, evaluate, named, shown};
 
 /// Variables in layers: a name means what the last layer says that has it.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +39,13 @@ impl Object for Layers {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.get(key).map(|value| Value::from(Serde(value)))
+        self.get(key).map(|value| budget::named(key, Value::from(Serde(value))))
     }
 }
 
 /// A text with `{{ expressions }}`, compiled.
 pub struct Compiled<'s> {
+    source: &'s str,
     form: Form<'s>,
     names: Vec<String>,
 }
@@ -66,14 +69,23 @@ impl<'s> Compiled<'s> {
     /// # Errors
     /// [`TemplateError`] when an expression is not closed or is no expression.
     pub fn parse(source: &'s str) -> Result<Self, TemplateError> {
-        let template = compile(source)?;
-        let mut names: Vec<_> = named(&template).into_iter().collect();
-        names.sort();
-        let form = match single(source).and_then(|inner| ENVIRONMENT.compile_expression(inner).ok()) {
-            Some(expression) => Form::Value(expression),
-            None => Form::Text(template),
-        };
-        Ok(Self { form, names })
+        // What is repeated is known only with the variables, and so is looked at once more with those.
+        evaluate(source, &Value::from_object(Layers::default()), || {
+            let template = compile(source)?;
+            let mut names: Vec<_> = named(&template).into_iter().collect();
+            names.sort();
+            let form = match single(source).and_then(|inner| ENVIRONMENT.compile_expression(inner).ok()) {
+                Some(expression) => Form::Value(expression),
+                None => Form::Text(template),
+            };
+            Ok(Self { source, form, names })
+        })
+    }
+
+    /// The text as the user wrote it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.source
     }
 
     /// The variables it names, dotted ones whole, in order.
@@ -88,15 +100,18 @@ impl<'s> Compiled<'s> {
     /// [`TemplateError`] when something has no value, or none that JSON could write.
     pub fn value(&self, layers: &Layers) -> Result<serde_json::Value, TemplateError> {
         let Form::Value(expression) = &self.form else { return Ok(self.text(layers)?.into()) };
-        let value = expression.eval(Value::from_object(layers.clone()))?;
+        let context = Value::from_object(layers.clone());
         let problem = |message: &str| Err(TemplateError { message: message.to_owned() });
-        if value.is_undefined() {
-            return problem("the expression has no value");
-        }
-        if f64::try_from(value.clone()).is_ok_and(|number| !number.is_finite()) {
-            return problem("the number is not finite");
-        }
-        serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() })
+        evaluate(self.source, &context, || {
+            let value = expression.eval(context.clone())?;
+            if value.is_undefined() {
+                return problem("the expression has no value");
+            }
+            if f64::try_from(value.clone()).is_ok_and(|number| !number.is_finite()) {
+                return problem("the number is not finite");
+            }
+            serde_json::to_value(&value).map_err(|error| TemplateError { message: error.to_string() })
+        })
     }
 
     /// Its value as text.
@@ -105,16 +120,16 @@ impl<'s> Compiled<'s> {
     /// [`TemplateError`] when something has no value.
     pub fn text(&self, layers: &Layers) -> Result<String, TemplateError> {
         let context = Value::from_object(layers.clone());
-        match &self.form {
-            Form::Text(template) => Ok(template.render(context)?),
+        evaluate(self.source, &context, || match &self.form {
+            Form::Text(template) => Ok(template.render(context.clone())?),
             Form::Value(expression) => {
-                let value = expression.eval(context)?;
+                let value = expression.eval(context.clone())?;
                 if value.is_undefined() {
                     return Err(TemplateError { message: "the expression has no value".to_owned() });
                 }
                 Ok(shown(&value).into_owned())
             }
-        }
+        })
     }
 }
 

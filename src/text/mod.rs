@@ -4,11 +4,14 @@
 //! [`redact::Redactor`], [`shell::quote`].
 //! This module must never know what a test case is, and never lose text without saying so.
 
+mod budget;
 mod escape;
 mod evaluate;
 pub mod excerpt;
+mod language;
 pub mod mistake;
 pub mod redact;
+mod repetition;
 pub mod shell;
 mod template;
 pub mod terminal;
@@ -16,5 +19,6 @@ mod typed;
 pub mod xml;
 
 pub use evaluate::{Compiled, Layers};
-pub use template::{Template, TemplateError, Variables};
+pub use language::{FILTERS, TESTS};
+pub use template::{Template, TemplateError, Variables, place_of_name};
 pub use typed::typed;

@@ -4,11 +4,15 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Object, Value, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::ErrorKind;
+use minijinja::value::{Object, Serde, Value, ValueKind};
+
+use crate::text::language::{ENVIRONMENT, FUNCTIONS};
+use crate::text::{budget, repetition};
 
 /// The values a template may name; nested objects are reached with dots, as in `{{ env.HOME }}`.
 pub type Variables = BTreeMap<String, serde_json::Value>;
@@ -52,12 +56,12 @@ impl Template {
         if !source.contains("{{") {
             return Ok(Self::literal(source));
         }
-        let template = compile(source)?;
+        let anything = Value::from_object(Anything);
         // A filter is looked up when it is used, so the template is rendered once with values that stand for any.
-        match template.render(Value::from_object(Anything)) {
+        evaluate(source, &anything, || match compile(source)?.render(anything.clone()) {
             Err(error) if is_unknown(&error) => Err(error.into()),
             _ => Ok(Self::Expression(source.into())),
-        }
+        })
     }
 
     /// What the user wrote.
@@ -87,7 +91,9 @@ impl Template {
         match self {
             Self::Literal(text) => Ok(Cow::Borrowed(text)),
             Self::Expression(source) => {
-                Ok(Cow::Owned(ENVIRONMENT.render_str(source, minijinja::value::Serde(variables))?))
+                let context = Known::of(variables);
+                let render = || Ok(ENVIRONMENT.render_str(source, context.clone())?);
+                evaluate(source, &context, render).map(Cow::Owned)
             }
         }
     }
@@ -106,12 +112,14 @@ impl Template {
         };
         match (self, whole.filter(is_plain)) {
             (Self::Expression(_), Some(expression)) => {
-                let value =
-                    ENVIRONMENT.compile_expression(expression)?.eval(minijinja::value::Serde(variables))?;
-                if value.is_undefined() {
-                    return Err(TemplateError { message: "undefined value".to_owned() });
-                }
-                serde_json::to_value(value).map_err(|error| TemplateError { message: error.to_string() })
+                let context = Known::of(variables);
+                evaluate(self.source(), &context, || {
+                    let value = ENVIRONMENT.compile_expression(expression)?.eval(context.clone())?;
+                    if value.is_undefined() {
+                        return Err(TemplateError { message: "undefined value".to_owned() });
+                    }
+                    serde_json::to_value(value).map_err(|error| TemplateError { message: error.to_string() })
+                })
             }
             _ => Ok(self.render(variables)?.into_owned().into()),
         }
@@ -122,18 +130,59 @@ impl Template {
 /// would overflow the stack.
 const LONGEST_EXPRESSION: usize = 2000;
 
-/// Compiles a template whose expressions have a reasonable length.
-pub(in crate::text) fn compile(source: &str) -> Result<minijinja::Template<'_, '_>, TemplateError> {
-    let mut rest = source;
-    while let Some(start) = rest.find("{{") {
-        let length = expression_length(&rest.as_bytes()[start + 2..]);
-        if length > LONGEST_EXPRESSION {
-            let message = format!("an expression is longer than {LONGEST_EXPRESSION} bytes");
-            return Err(TemplateError { message });
+/// Does what compiles or evaluates a template: within the bounds of what one may make, and so that a panic of the
+/// engine is an error of this template.
+pub(in crate::text) fn evaluate<T>(
+    source: &str,
+    context: &Value,
+    work: impl FnOnce() -> Result<T, TemplateError>,
+) -> Result<T, TemplateError> {
+    let guarded = || {
+        let mut spent = 0;
+        for place in expressions(source) {
+            let expression = &source[place];
+            if expression.len() > LONGEST_EXPRESSION {
+                let message = format!("an expression is longer than {LONGEST_EXPRESSION} bytes");
+                return Err(TemplateError { message });
+            }
+            spent += repetition::weight(&ENVIRONMENT, expression, context)?;
+            budget::begin(0);
+            budget::foresee(spent)?;
         }
-        rest = rest.get(start + 2 + length..).unwrap_or_default();
-    }
+        budget::begin(spent);
+        work()
+    };
+    catch_unwind(AssertUnwindSafe(guarded)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        Err(TemplateError { message: format!("it cannot be evaluated: {text}") })
+    })
+}
+
+/// Compiles a template, within [`evaluate`].
+pub(in crate::text) fn compile(source: &str) -> Result<minijinja::Template<'_, '_>, TemplateError> {
     Ok(ENVIRONMENT.template_from_str(source)?)
+}
+
+/// The places of what stands between braces; with one that is broken, rather too much.
+fn expressions(source: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + source.get(from..)?.find("{{")? + 2;
+        from = start + expression_length(&source.as_bytes()[start..]);
+        Some(start..from)
+    })
+}
+
+/// Where, with its braces, the expression of a text stands that names a variable.
+#[must_use]
+pub fn place_of_name(source: &str, name: &str) -> Option<Range<usize>> {
+    let is_named = |place: &Range<usize>| {
+        let expression = ENVIRONMENT.compile_expression(&source[place.clone()]);
+        expression.is_ok_and(|expression| expression.undeclared_variables(true).contains(name))
+    };
+    let place = expressions(source).find(is_named)?;
+    Some(place.start - 2..(place.end + 2).min(source.len()))
 }
 
 /// How many bytes stand before the `}}` that is neither within a text nor closes a brace of the expression; with
@@ -158,9 +207,6 @@ fn expression_length(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// Functions of the template language.
-const FUNCTIONS: [&str; 2] = ["range", "dict"];
-
 /// The variables that a template names, dotted ones whole.
 pub(in crate::text) fn named(template: &minijinja::Template<'_, '_>) -> BTreeSet<String> {
     let names = template.undeclared_variables(true);
@@ -181,6 +227,23 @@ impl Object for Anything {
     }
 }
 
+/// The variables of a template, each of which counts when it is named.
+#[derive(Debug)]
+struct Known(Value);
+
+impl Known {
+    fn of(variables: &Variables) -> Value {
+        Value::from_object(Self(Value::from(Serde(variables))))
+    }
+}
+
+impl Object for Known {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = self.0.get_item(key).ok().filter(|value| !value.is_undefined())?;
+        Some(budget::named(key.as_str().unwrap_or_default(), value))
+    }
+}
+
 /// A value within a text: texts and numbers as they are, all else as JSON.
 pub(in crate::text) fn shown(value: &Value) -> Cow<'_, str> {
     match value.kind() {
@@ -191,24 +254,6 @@ pub(in crate::text) fn shown(value: &Value) -> Cow<'_, str> {
         _ => Cow::Owned(value.to_string()),
     }
 }
-
-pub(in crate::text) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Control characters that no descriptor holds stand in for the delimiters that must not exist.
-    let syntax = SyntaxConfig::builder()
-        .block_delimiters("\u{1}\u{2}%", "%\u{2}\u{1}")
-        .comment_delimiters("\u{1}\u{2}#", "#\u{2}\u{1}")
-        .keep_trailing_newline(true)
-        .build();
-    match syntax {
-        Ok(syntax) => environment.set_syntax(syntax),
-        Err(error) => unreachable!("the delimiters are constant and distinct: {error}"),
-    }
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_formatter(|out, _, value| Ok(write!(out, "{}", shown(value))?));
-    environment
-});
 
 #[cfg(test)]
 mod tests {

@@ -91,9 +91,9 @@ steps:
 #[test]
 fn names_are_known_before_anything_runs() {
     for (steps, place, message, help) in [
-        ("[{run: a, capture: {id: stdout}}, {run: 'b {{ ib }}'}]", "'b", "unknown variable `ib`", "`id`"),
-        ("[{run: 'b {{ id }}', capture: {id: stdout}}]", "'b", "`id` is used before", "after"),
-        ("[{run: 'b {{ id }}'}, {run: a, capture: {id: stdout}}]", "'b", "`id` is used before", "after"),
+        ("[{run: a, capture: {id: stdout}}, {run: 'b {{ ib }}'}]", "{{ ib", "unknown variable `ib`", "`id`"),
+        ("[{run: 'b {{ id }}', capture: {id: stdout}}]", "{{ id", "`id` is used before", "after"),
+        ("[{run: 'b {{ id }}'}, {run: a, capture: {id: stdout}}]", "{{ id", "`id` is used before", "after"),
         ("[{run: a, capture: {id: stdin}}]", "stdin", "`stdin` is no output", "known outputs"),
         ("[{run: a, capture: {dir: stdout}}]", "dir", "already has a meaning", "another name"),
         (
@@ -103,13 +103,18 @@ fn names_are_known_before_anything_runs() {
             "another name",
         ),
         ("[{run: a, capture: {a-b: stdout}}]", "a-b", "no name for a variable", "letters"),
-        ("[{run: a, capture: {x: {regex: '('}}}]", "'('", "not a regular expression", ""),
+        ("[{run: a, capture: {x: {regex: '('}}}]", "('}", "not a regular expression", ""),
         ("[{run: a, capture: {x: {jsonpath: b}}}]", "b}", "no JSONPath", "begins with `$`"),
         ("[{run: a, capture: {x: {line: 0}}}]", "0}", "no line 0", "-1"),
         ("[{run: a, capture: {x: {}}}]", "{}", "nothing is said", "`jsonpath`"),
         ("[{run: a, capture: {x: {line: 1, regex: a}}}]", "{line", "only one of", "name of its own"),
         ("[{run: a}]\ncapture: {x: stdout}", "capture", "`capture` beside `steps`", "one of the steps"),
-        ("[{run: a, capture: {x: stdout}}]\nenv: {A: '{{ x }}'}", "'{{", "`x` is used before", "steps after"),
+        (
+            "[{run: a, capture: {x: stdout}}]\nenv: {A: '{{ x }}'}",
+            "{{ x",
+            "`x` is used before",
+            "steps after",
+        ),
     ] {
         let text = format!("name: a\nsteps: {steps}\n");
         let before = &text[..text.find(place).expect(place)];

@@ -89,3 +89,41 @@ fn a_file_that_is_named_is_read_whatever_its_name() {
         "only those with a name of a descriptor are looked for"
     );
 }
+
+#[test]
+fn a_path_of_the_settings_that_leads_nowhere_is_shown_there() {
+    let suite =
+        Suite::of("a.test.json", GOOD).file("partest.toml", "[profile.default]\npaths = [\"nosuch\"]\n");
+    let run = suite.run(&["check"]).expect_code(2);
+    assert!(run.stderr.contains("there is no file or folder `nosuch`"), "{}", run.stderr);
+    assert!(run.stderr.contains("partest.toml:2:10\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("         ^^^^^^^^"), "{}", run.stderr);
+    suite.run(&["check", "a.test.json"]).expect_code(0);
+}
+
+#[test]
+fn templates_that_explode_are_mistakes_of_their_cases() {
+    let bombs = [
+        "'%.70000f'|format(1)",
+        "('x'*100000)|replace('x','y'*100000)|length",
+        "([[0]*90000]*90000)|sum(start=[])|length",
+        "'x'*100000000",
+    ];
+    let cases: Vec<_> = bombs
+        .iter()
+        .enumerate()
+        .map(|(number, bomb)| format!("- {{ name: bomb {number}, run: \"echo {{{{ {bomb} }}}}\" }}\n"))
+        .collect();
+    let text = format!("cases:\n- {{ name: good, run: 'true' }}\n{}", cases.concat());
+    let run = Suite::of("a.test.yaml", &text).run(&["check"]).expect_code(2);
+    assert!(run.stdout.contains("1 case can run"), "{}", run.stdout);
+    for line in 3..7 {
+        assert!(run.stdout.contains(&format!("a.test.yaml:{line}:")), "{line}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn a_negative_number_of_retries_is_told_as_such() {
+    let run = Suite::of("a.test.json", GOOD).run(&["--retries", "-1"]).expect_code(2);
+    assert!(run.stderr.contains("invalid value '-1' for '--retries"), "{}", run.stderr);
+}

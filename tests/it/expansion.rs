@@ -80,7 +80,7 @@ fn a_table_in_a_file_makes_cases_and_its_mistakes_are_told_there() {
     assert_eq!((run.verdict("exits[zero]").0, run.verdict("exits[three]").0), ("passed", "passed"));
     let run = suite.file("t/cases.csv", "name,code\nzero,0\nthree\n").run(&[]).expect_code(2);
     assert!(run.stdout.contains("t/cases.csv:3:1"), "{}", run.stdout);
-    assert!(run.stdout.contains("the row has 1 values for 2 columns"), "{}", run.stdout);
+    assert!(run.stdout.contains("the row has 1 value for 2 columns"), "{}", run.stdout);
 }
 
 #[test]

@@ -154,12 +154,12 @@ fn mistakes_are_found_before_anything_runs() {
         ("{file: x, expect: {rows: many}}", "1:26", "`rows` is neither a list of objects nor a number"),
         ("{file: x, expect: {rows: -1}}", "1:26", "`rows` is neither a list of objects nor a number"),
         ("{file: x, expect: {exists: false, size: 1}}", "1:28", "nothing else can be expected of a file"),
-        ("{file: x, expect: {exit: 0}}", "1:26", "`exit` cannot be expected of `file`"),
+        ("{file: x, expect: {exit: 0}}", "1:20", "`exit` cannot be expected of `file`"),
         ("{file: x, expect: {content: {bytes: 8g}}}", "1:37", "`8g` are no hexadecimal bytes"),
         ("{file: x, expect: {content: {bytes: {base64: '*'}}}}", "1:46", "`*` is no Base64"),
         ("{file: x, expect: {content: {bytes: {at: 1}}}}", "1:37", "`bytes` says either `hex` or `base64`"),
-        ("{file: x, stdin: text}", "1:18", "`stdin` does not belong to `file`"),
-        ("{file: x, run: 'true'}", "1:8", "a step does one thing, not both `run` and `file`"),
+        ("{file: x, stdin: text}", "1:11", "`stdin` does not belong to `file`"),
+        ("{file: x, run: 'true'}", "1:2", "a step does one thing, not both `run` and `file`"),
         ("{file: x, capture: {a: stdout}}", "1:24", "`stdout` is no output of `file`"),
     ] {
         let suite = Suite::of("a.test.yaml", case);

@@ -330,13 +330,13 @@ fn what_cannot_be_a_request_is_told_with_its_place() {
         ("http: { url: 'http://h', tls: { cert: a.pem } }", "`cert` and `key` belong together", "2:39"),
         ("http: { url: 'http://h' }\nexpect: { status: 6xx }", "`6xx` is no class of status codes", "3:19"),
         ("http: { url: 'http://h' }\nexpect: { status: 20 }", "20 is no status code", "3:19"),
-        ("http: { url: 'http://h' }\nexpect: { exit: 0 }", "`exit` cannot be expected of `http`", "3:17"),
+        ("http: { url: 'http://h' }\nexpect: { exit: 0 }", "`exit` cannot be expected of `http`", "3:11"),
         (
             "http: { url: 'http://h' }\nexpect: { duration: { min: 2s, max: 1s } }",
             "`max` is less than `min`",
             "3:37",
         ),
-        ("run: 'true'\nexpect: { status: 200 }", "`status` cannot be expected of `run`", "3:19"),
+        ("run: 'true'\nexpect: { status: 200 }", "`status` cannot be expected of `run`", "3:11"),
         ("run: 'true'\ncapture: { a: { header: x } }", "`run` has no headers", "3:25"),
     ] {
         let run = Suite::of("a.test.yaml", &format!("name: a\n{step}\n")).run(&["check"]).expect_code(2);

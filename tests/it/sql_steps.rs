@@ -313,7 +313,7 @@ fn mistakes_are_found_before_anything_runs() {
         ("sql: {url: 'postgres:shop', query: a}", "1:12", "the URL names no database"),
         (
             "sql: {url: 'sqlite:x', query: a, params: [{a: ['{{ nobody }}']}]}",
-            "1:43",
+            "1:49",
             "unknown variable `nobody`",
         ),
         ("sql: {url: 'sqlite:x', query: a, params: [{hex: x}]}", "1:43", "`x` are no hexadecimal bytes"),
@@ -325,11 +325,11 @@ fn mistakes_are_found_before_anything_runs() {
         ("sql: {url: 'sqlite:x', statements: [a], params: [1]}", "1:49", "`params` beside `statements`"),
         ("sql: {url: 'sqlite:x', query: a, busy_timeout: 5}", "1:48", "a duration needs a unit"),
         ("sql: {url: 'sqlite:x', query: a, qeury: b}", "1:34", "unknown key `qeury`"),
-        ("sql: {url: 'sqlite:x', query: '{{ nobody }}'}", "1:31", "unknown variable `nobody`"),
+        ("sql: {url: 'sqlite:x', query: '{{ nobody }}'}", "1:32", "unknown variable `nobody`"),
         ("{sql: {url: 'sqlite:x', query: a}, expect: {rows_affected: some}}", "1:60", "expected a number"),
         (
             "{sql: {url: 'sqlite:x', query: a}, expect: {exit: 0}}",
-            "1:51",
+            "1:45",
             "`exit` cannot be expected of `sql`",
         ),
         (

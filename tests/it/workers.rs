@@ -134,11 +134,11 @@ fn mistakes_have_their_place() {
         ("name: a\ncall: 1", "a.test.yaml:2:7", "nobody answers this `call`"),
         ("name: a\ncall: 1\nworker: []", "a.test.yaml:3:9", "`worker` is empty"),
         ("name: a\ncall: 1\nworker: ['x', '{{ work }}']", "a.test.yaml:3:9", "has no `work` of its own"),
-        ("name: a\ncall: '{{ nobody }}'\nworker: x", "a.test.yaml:2:7", "unknown variable `nobody`"),
-        ("name: a\nrun: x\nworker: x", "a.test.yaml:3:9", "`worker` does not belong to `run`"),
+        ("name: a\ncall: '{{ nobody }}'\nworker: x", "a.test.yaml:2:8", "unknown variable `nobody`"),
+        ("name: a\nrun: x\nworker: x", "a.test.yaml:3:1", "`worker` does not belong to `run`"),
         (
             "name: a\ncall: 1\nworker: x\nexpect: {exit: 0}",
-            "a.test.yaml:4:16",
+            "a.test.yaml:4:10",
             "`exit` cannot be expected of `call`",
         ),
     ] {

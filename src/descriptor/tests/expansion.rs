@@ -162,7 +162,7 @@ fn mistakes_are_told_where_they_stand() {
         ("run: a\nrows: {file: x.txt}", "2:14 `x.txt` is neither a CSV nor a JSON file"),
         ("run: a\nrows: {file: none.csv}", "2:14 `none.csv`: no such file"),
         ("run: a\nrows: {file: ../x.csv}", "2:14 `../x.csv` leads out of the project"),
-        ("run: a\nrows: {columns: [a, b], rows: [[1]]}", "2:32 the row has 1 values for 2 columns"),
+        ("run: a\nrows: {columns: [a, b], rows: [[1]]}", "2:32 the row has 1 value for 2 columns"),
         (
             "run: a\nrows: {columns: [a, a], rows: [[1, 1]]}",
             "2:21 the column `a` stands twice; the first is at x.test.yaml:2:18",
@@ -224,7 +224,7 @@ fn mistakes_in_tables_are_told_in_the_table() {
 fn a_mistake_of_all_cases_is_told_once() {
     let found = messages("run: '{{ nope }}'\nmatrix: {a: [1, 2, 3]}");
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("x.test.yaml:1:6 unknown variable `nope`"), "{found:?}");
+    assert!(found[0].starts_with("x.test.yaml:1:7 unknown variable `nope`"), "{found:?}");
     assert!(found[1].starts_with("x.test.yaml:1:1 2 more cases of this entry are broken"), "{found:?}");
 }
 

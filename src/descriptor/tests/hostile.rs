@@ -81,7 +81,7 @@ fn billion_laughs_are_refused() {
 #[test]
 fn encodings_are_told_apart() {
     for path in PATHS {
-        assert_eq!(refused(path, b"\xFF\xFEr\0u\0n\0"), "not UTF-8 at byte 0");
+        assert_eq!(refused(path, b"\xFF\xFEr\0u\0n\0"), "not UTF-8: this looks like UTF-16");
         assert_eq!(refused(path, b"# gr\xFC\xDFe"), "not UTF-8 at byte 4");
         for empty in ["", " \r\n\t\n", "\u{FEFF}"] {
             assert_eq!(refused(path, empty), "the file is empty");

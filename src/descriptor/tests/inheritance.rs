@@ -66,7 +66,7 @@ fn inherited_mistakes_point_to_where_they_stand() {
     let loaded = load_below("x.test.yaml", "run: a\ninputs: ['../..']", &outer.expect("read"));
     let places: Vec<_> =
         loaded.broken[0].diagnostics.iter().map(|found| found.position.to_string()).collect();
-    assert_eq!(places, ["suite.yaml:3:13", "x.test.yaml:2:10"]);
+    assert_eq!(places, ["suite.yaml:3:14", "x.test.yaml:2:10"]);
     assert!(loaded.broken[0].diagnostics[0].rendered.contains("3 |     stdout: '{{ nope }}'"));
 }
 

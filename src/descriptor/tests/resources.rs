@@ -71,7 +71,7 @@ fn the_nearest_declaration_of_a_pool_counts() {
 #[test]
 fn what_cannot_be_taken_is_told_with_its_place() {
     for (text, line, column, words) in [
-        ("run: a\nweight: 0", 2, 9, "0 is no number of CPU slots; write 1 or more"),
+        ("run: a\nweight: 0", 2, 9, "0 is no number of CPU slots; write 1 to 4294967295"),
         ("run: a\nweight: -1", 2, 9, "-1 is no number of CPU slots"),
         ("run: a\nweight: big", 2, 9, "found the string"),
         (
@@ -89,7 +89,7 @@ fn what_cannot_be_taken_is_told_with_its_place() {
         ),
         ("run: a\nlocks: ['']", 2, 9, "is not a name for a lock"),
         ("run: a\nlocks: {db: read}", 2, 13, "a lock is not held `read`; write \"shared\" or \"exclusive\""),
-        ("run: a\nlocks: ['{{ attempt }}']", 2, 9, "known only when the case runs"),
+        ("run: a\nlocks: ['{{ attempt }}']", 2, 10, "known only when the case runs"),
         (
             "run: a\npools: {gpu: 3}",
             2,
@@ -110,7 +110,7 @@ fn what_cannot_be_taken_is_told_with_its_place() {
     let unknown = mistake("run: a\npools: {gpu: 1}", &Defaults::default());
     assert!(unknown.2.contains("declare what it holds in a suite file"), "{unknown:?}");
     for (text, column, words) in [
-        ("pools: {gpu: 0}", 14, "a pool cannot hold 0; write how many there are, 1 or more"),
+        ("pools: {gpu: 0}", 14, "a pool cannot hold 0; write how many there are, 1 to 4294967295"),
         ("pools: {gpu: many}", 14, "found the string"),
         ("pools: [gpu]", 8, "expected an object"),
         ("pools: {' x': 1}", 9, "is not a name for a pool"),

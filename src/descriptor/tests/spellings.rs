@@ -237,12 +237,12 @@ fn yaml_words_are_strings() {
 fn one_mistake_has_one_place_in_every_format() {
     // The unknown key, the number and the broken template stand at line 3 in each; columns count characters.
     for (path, text, column) in [
-        ("a.test.json", "{\n  \"name\": \"ü\", \"run\": [\n \"ü\", \"{{ nope }}\"]}", 7),
-        ("a.test.toml", "name = \"ü\"\nrun = [\n \"ü\", \"{{ nope }}\"]", 7),
-        ("a.test.yaml", "name: ü\nrun: [\n \"ü\", \"{{ nope }}\"]", 7),
-        ("a.test.json", "\u{FEFF}{\"name\": \"ü\",\r\n\"run\":\r\n \"{{ nope }}\"}", 2),
-        ("a.test.toml", "\u{FEFF}name = \"ü\"\r\n\r\nrun =\"{{ nope }}\"", 6),
-        ("a.test.yaml", "\u{FEFF}name: ü\r\nrun:\r\n  \"{{ nope }}\"\r\n", 3),
+        ("a.test.json", "{\n  \"name\": \"ü\", \"run\": [\n \"ü\", \"{{ nope }}\"]}", 8),
+        ("a.test.toml", "name = \"ü\"\nrun = [\n \"ü\", \"{{ nope }}\"]", 8),
+        ("a.test.yaml", "name: ü\nrun: [\n \"ü\", \"{{ nope }}\"]", 8),
+        ("a.test.json", "\u{FEFF}{\"name\": \"ü\",\r\n\"run\":\r\n \"{{ nope }}\"}", 3),
+        ("a.test.toml", "\u{FEFF}name = \"ü\"\r\n\r\nrun =\"{{ nope }}\"", 7),
+        ("a.test.yaml", "\u{FEFF}name: ü\r\nrun:\r\n  \"{{ nope }}\"\r\n", 4),
     ] {
         let found = super::diagnostics(path, text);
         let [diagnostic] = found.as_slice() else { panic!("one mistake in {path}: {found:#?}") };

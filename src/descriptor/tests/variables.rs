@@ -103,45 +103,45 @@ fn the_command_line_wins_over_vars_and_values_of_cases_over_it() {
 #[test]
 fn mistakes_in_templates_are_told_before_anything_runs() {
     for (text, expected) in [
-        ("run: '{{ 1 | nofilter }}'", "1:6 the template has no value: filter nofilter is unknown"),
+        ("run: '{{ 1 | nofilter }}'", "1:6 the template is broken: filter nofilter is unknown"),
         ("run: '{{ work | nofilter }}'", "1:6 the template is broken: filter nofilter is unknown"),
         ("run: '{{ work is notest }}'", "1:6 the template is broken: test notest is unknown"),
-        ("run: '{{ nofunction() }}'", "1:6 unknown variable `nofunction`"),
-        ("run: a\nvars: {m: {k: 1}}\nstdin: '{{ m.l }}'", "3:8 unknown variable `m.l`"),
+        ("run: '{{ nofunction() }}'", "1:7 unknown variable `nofunction`"),
+        ("run: a\nvars: {m: {k: 1}}\nstdin: '{{ m.l }}'", "3:9 unknown variable `m.l`"),
         (
             "run: a\ntimeout: '{{ work }}'",
-            "2:10 `work` is known only when the case runs, too late for this value",
+            "2:11 `work` is known only when the case runs, too late for this value",
         ),
         (
             "run: a\nretries: '{{ attempt }}'",
-            "2:10 `attempt` is known only when the case runs, too late for this value",
+            "2:11 `attempt` is known only when the case runs, too late for this value",
         ),
         (
             "steps: [{run: a, capture: {id: stdout}}, {run: b, timeout: '{{ id }}'}]",
-            "1:60 `id` is known only when the case runs, too late for this value",
+            "1:61 `id` is known only when the case runs, too late for this value",
         ),
         (
             "steps: [{run: a, capture: {id: stdout}}, {run: b, expect: {exit: '{{ id.code }}'}}]",
-            "1:66 `id.code` is known only when the case runs, too late for this value",
+            "1:67 `id.code` is known only when the case runs, too late for this value",
         ),
         (
             "run: a\ncapture: {id: stdout}\nretries: '{{ id }}'",
-            "3:10 `id` is known only when the case runs, too late for this value",
+            "3:11 `id` is known only when the case runs, too late for this value",
         ),
         ("matrix: {id: [1]}\nrun: a\ncapture: {id: stdout}", "3:11 `id` is a variable already"),
-        ("steps: [{run: a, capture: {id: stdout}}, {run: '{{ idd }}'}]", "1:48 unknown variable `idd`"),
-        ("run: a\nretries: '{{ nope }}'", "2:10 unknown variable `nope`"),
+        ("steps: [{run: a, capture: {id: stdout}}, {run: '{{ idd }}'}]", "1:49 unknown variable `idd`"),
+        ("run: a\nretries: '{{ nope }}'", "2:11 unknown variable `nope`"),
         (
             "run: a\ntags: ['{{ env.HOME }}']",
-            "2:8 the variable `HOME` is not part of this case's environment",
+            "2:9 the variable `HOME` is not part of this case's environment",
         ),
         (
             "run: a\ninputs: ['{{ dir }}/x']",
-            "2:10 `dir` is known only when the case runs, too late for this value",
+            "2:11 `dir` is known only when the case runs, too late for this value",
         ),
         (
             "run: a\nskip: '{{ case }}'",
-            "2:7 `case` is known only when the case runs, too late for this value",
+            "2:8 `case` is known only when the case runs, too late for this value",
         ),
         ("run: a\nvars: {c: x}\nexpect: {exit: '{{ c }}'}", "3:16 expected an exit code"),
         ("run: a\nvars: {c: 300}\nexpect: {exit: '{{ c }}'}", "3:16 300 is no exit code"),

@@ -32,7 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Term, ExpressionError> {
         let term = parser.any()?;
         match parser.peek() {
             Token::End => Ok(term),
-            Token::Close => Err(Mistake::new(parser.place(), "this parenthesis closes nothing")),
+            Token::Close => Err(Mistake::new(parser.place(), "this parenthesis closes nothing")
+                .help("take it away, or open it where the group begins")),
             _ => Err(Mistake::new(parser.place(), format!("expected `&` or `|`, found {}", parser.peek_text()))
                 .help("join predicates with `&` or `|`; a parenthesis in a pattern that has no pair is written `\\(`")),
         }
@@ -132,7 +133,8 @@ impl<'a> Parser<'a> {
         let place = self.place();
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err(Mistake::new(place, format!("nested too deeply: more than {DEPTH} levels")));
+            return Err(Mistake::new(place, format!("nested too deeply: more than {DEPTH} levels"))
+                .help("take parentheses and `!` away that change nothing, or give several `-E`"));
         }
         let term = match self.look() {
             (Token::Not, text) => {
@@ -143,7 +145,8 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 let inner = self.any()?;
                 if !self.take(Token::Close) {
-                    return Err(Mistake::new(place, "this parenthesis is not closed"));
+                    let problem = Mistake::new(place, "this parenthesis is not closed");
+                    return Err(problem.help("add `)` behind what belongs together"));
                 }
                 inner
             }
@@ -159,7 +162,8 @@ impl<'a> Parser<'a> {
             _ => {
                 let message =
                     format!("expected a predicate such as `tag(smoke)`, found {}", self.peek_text());
-                return Err(Mistake::new(place, message));
+                return Err(Mistake::new(place, message)
+                    .help("write a predicate here, as in `tag(smoke)`, or take away what leads to it"));
             }
         };
         self.depth -= 1;

@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 
+use crate::model::PatternError;
 use crate::plan::expression::Field;
 use crate::plan::expression::error::Mistake;
 use crate::plan::expression::parse::Argument;
@@ -43,22 +44,23 @@ impl Pattern {
                     );
                 };
                 Regex::new(inner).map(Self::Regex).map_err(|error| {
-                    let reason = error.to_string();
-                    let reason =
-                        reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                    Mistake::new(place, format!("not a regular expression: {reason}"))
+                    let error = PatternError::of(inner, &error);
+                    Mistake::new(place, format!("not a regular expression: {error}")).help(error.help)
                 })
             }
             Some(_) if !has_wildcards(text, field) => Ok(Self::Whole(unescaped(text))),
             Some(_) if field.is_path() => {
                 let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
-                let glob =
-                    glob.map_err(|error| Mistake::new(place, format!("not a glob: {}", error.kind())))?;
+                let glob = glob.map_err(|error| {
+                    Mistake::new(place, format!("not a glob: {}", error.kind())).help(
+                        "close every `[` and `{`; one that is meant as it stands is written `\\[` or `\\{`",
+                    )
+                })?;
                 Ok(Self::PathGlob(glob.compile_matcher()))
             }
-            Some(_) => glob(&unescaped(text))
-                .map(Self::Regex)
-                .map_err(|_| Mistake::new(place, "the glob is too large")),
+            Some(_) => glob(&unescaped(text)).map(Self::Regex).map_err(|_| {
+                Mistake::new(place, "the glob is too large").help("write a shorter one, or several `-E`")
+            }),
         }
     }
 

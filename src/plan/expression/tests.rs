@@ -200,3 +200,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_mistake_has_a_way_out() {
+    for text in
+        ["! ", "tag(smoke))", "((((tag(a)", "path([a)", "tag(/a(/)", "& tag(a)", "tag(a) tag(b)", "", "tag()"]
+    {
+        let error = Expression::parse(text).expect_err(text);
+        assert!(
+            error.suggestion.is_some_and(|suggestion| !suggestion.is_empty()),
+            "{text}: {}",
+            error.message
+        );
+    }
+}
