@@ -20,6 +20,7 @@ pub(crate) fn info(suite: &str, name: &str, line: u32) -> Arc<CaseInfo> {
         name: name.to_owned(),
         suite: suite.into(),
         position: Position { file: format!("{suite}.test.json").into(), line, column: 5 },
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
     })
@@ -126,6 +127,7 @@ pub(crate) fn results() -> Vec<CaseResult> {
         name: "broken.test.json".to_owned(),
         suite: "broken".into(),
         position: Position { file: "broken.test.json".into(), line: 1, column: 1 },
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
     });

@@ -4,6 +4,7 @@
 //! [`redact::Redactor`], [`shell::quote`].
 //! This module must never know what a test case is, and never lose text without saying so.
 
+pub mod csv;
 mod escape;
 mod evaluate;
 pub mod excerpt;
