@@ -103,6 +103,7 @@ fn events(count: usize) -> Vec<TestEvent> {
         let name = format!("case {number}");
         let line = u32::try_from(number).unwrap_or(u32::MAX);
         let info = Arc::new(CaseInfo {
+            number: 0,
             id: CaseId::new(&suite, &name),
             name,
             suite: Arc::clone(&suite),

@@ -56,14 +56,18 @@ fn hint(expected: &[u8], found: &[u8]) -> &'static str {
     }
 }
 
-/// A unified diff of two texts that differ, with everything in it visible. Empty where both are one short
-/// line, since [`first_difference`] shows them.
+/// A [unified] diff, or nothing where both texts are one short line, since [`first_difference`] shows them.
+pub(crate) fn unified_if_long(expected: &[u8], found: &[u8]) -> String {
+    match [expected, found].iter().all(|text| text.len() <= SHORT && is_one_line(text)) {
+        true => String::new(),
+        false => unified(expected, found),
+    }
+}
+
+/// A unified diff of two texts that differ, with everything in it visible.
 ///
 /// Of texts that differ over more than [`WINDOW`] lines, only so many are compared.
 pub(crate) fn unified(expected: &[u8], found: &[u8]) -> String {
-    if [expected, found].iter().all(|text| text.len() <= SHORT && is_one_line(text)) {
-        return String::new();
-    }
     if expected.len() + found.len() > SIZE_LIMIT {
         return format!("outputs differ, {} and {} bytes", expected.len(), found.len());
     }

@@ -28,7 +28,7 @@ impl<'a> Differences<'a> {
     /// Compares. Unless `exact`, objects may hold more keys than expected. Arrays have the same length, and
     /// numbers the same value however they are written.
     ///
-    /// `path` is where the found value stands.
+    /// `path` is where the found value stands, or empty where that is said already.
     pub(crate) fn between(
         expected: &Value,
         found: &Value,
@@ -114,13 +114,14 @@ impl<'a> Differences<'a> {
     fn report(&mut self, expected: &str, found: &str) {
         self.count += 1;
         if self.listed.len() < MOST_LISTED {
-            self.listed.push(format!("{}: expected {expected}, found {found}", self.path));
+            let place = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+            self.listed.push(format!("{place}expected {expected}, found {found}"));
         }
     }
 }
 
-/// What a string of the expected value stands for.
-fn value(source: &str, variables: &Variables) -> Result<Value, TemplateError> {
+/// What a string of an expected value stands for.
+pub(crate) fn value(source: &str, variables: &Variables) -> Result<Value, TemplateError> {
     Template::parse(source)?.value(variables)
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn same_number(a: &Number, b: &Number) -> bool {
     }
 }
 
-fn show_expected(expected: &Value, variables: &Variables) -> String {
+pub(crate) fn show_expected(expected: &Value, variables: &Variables) -> String {
     match expected {
         Value::String(source) if source.contains("{{") => {
             value(source, variables).map_or_else(|_| show(expected), |value| show(&value))

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::assertion::content::Reading;
-use crate::assertion::json::{Differences, show};
+use crate::assertion::json::{self, Differences, show};
 use crate::assertion::matcher::{Context, Problem};
 use crate::model::{Found, Matcher, NodeTest, Query, Test};
 
@@ -33,24 +33,28 @@ impl Context<'_> {
         found: &[Found<'_>],
         value: &Value,
     ) -> Result<(), Problem> {
-        for matcher in matchers {
-            if let Test::Exists(expected) = matcher.test {
-                match (expected, found.first()) {
-                    (true, None) => return self.found_something(query, found, value),
-                    (false, Some(first)) => {
-                        let (name, path) = (self.name, &first.path);
-                        let message =
-                            format!("{name}: {path}: expected nothing, found {}", show(first.value));
-                        return Err(Problem::decided(message));
+        for Matcher { test, .. } in matchers {
+            if found.is_empty() {
+                let name = format!("{}: {query}", self.name);
+                let nothing = Context { name: &name, reading: Reading::Missing, ..*self };
+                match nothing.apply(test) {
+                    Ok(()) => continue,
+                    Err(problem) if problem.is_decided() && !matches!(test, Test::Exists(_)) => {
+                        return Err(problem);
                     }
-                    _ => continue,
+                    // What is not there cannot be compared, and is no other value either.
+                    Err(_) => return self.found_something(query, found, value),
                 }
             }
-            self.found_something(query, found, value)?;
             for node in found {
+                if let Test::Exists(false) = test {
+                    let (name, path) = (self.name, &node.path);
+                    let message = format!("{name}: {path}: expected nothing, found {}", show(node.value));
+                    return Err(Problem::decided(message));
+                }
                 let name = format!("{}: {}", self.name, node.path);
                 let reading = Reading::of_value(node.value);
-                Context { name: &name, reading, ..*self }.apply(&matcher.test)?;
+                Context { name: &name, reading, ..*self }.apply(test)?;
             }
         }
         Ok(())
@@ -61,6 +65,23 @@ impl Context<'_> {
             return Ok(());
         }
         Err(Problem::decided(format!("{}: {query}: found nothing in {}", self.name, show(value))))
+    }
+
+    /// Whether the content, a value within JSON, is this one. After `normalize` it is a text.
+    pub(crate) fn value_equals(&self, expected: &Value, exact: bool) -> Result<(), Problem> {
+        let variables = self.setting.variables;
+        let rendered = match expected {
+            Value::String(source) if source.contains("{{") => json::value(source, variables).ok(),
+            Value::String(text) => Some(Value::String(text.clone())),
+            _ => None,
+        };
+        let is_text = matches!(self.reading, Reading::Value(Value::String(_), _) | Reading::Normalized(_));
+        if let Some(Value::String(text)) = rendered.filter(|_| is_text) {
+            return self.equals(&text);
+        }
+        let found = self.parsed_json()?;
+        let path = if expected.is_array() || expected.is_object() { "$" } else { "" };
+        self.differences(Differences::between(expected, &found, exact, path, variables))
     }
 
     /// Compares values, of which the found one stands at `path`.

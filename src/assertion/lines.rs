@@ -119,7 +119,7 @@ fn mismatch(name: &str, patterns: &[&str], found: &[&str], best: Progress) -> Mi
         .count();
     let expected: Vec<_> =
         [&found[..best.lines], &rest[..rest.len() - same_end], &found[found.len() - same_end..]].concat();
-    let detail = diff::unified(joined(&expected).as_bytes(), joined(found).as_bytes());
+    let detail = diff::unified_if_long(joined(&expected).as_bytes(), joined(found).as_bytes());
     Mismatch { message, detail, decided: true }
 }
 

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::assertion::content::Reading;
-use crate::assertion::json::Differences;
+use crate::assertion::json::{Differences, show, show_expected};
 use crate::assertion::lines::{self, Mismatch};
 use crate::assertion::normalize::normalize;
 use crate::assertion::unordered::in_any_order;
@@ -38,6 +40,11 @@ impl Problem {
 
     pub(crate) fn undecided(message: String) -> Self {
         Self { decided: false, ..Self::decided(message) }
+    }
+
+    /// Whether the test was decided: one that could not be looked at does not hold under `not`, either.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided
     }
 
     pub(crate) fn with_detail(self, detail: String) -> Self {
@@ -82,6 +89,7 @@ impl Context<'_> {
                 })
             }
             Test::Json { value, exact } => self.json(value, *exact),
+            Test::Value { value, exact } => self.value_equals(value, *exact),
             Test::JsonPath { query, expected } => self.json_path(query, expected),
             Test::File(golden) => self.golden(golden),
             Test::Lines(templates) => self.lines(templates, lines::in_order),
@@ -170,8 +178,13 @@ impl Context<'_> {
             let message = || format!("{name}: expected nothing, found {} bytes", captured.written());
             return if expected { Err(Problem::decided(message())) } else { Ok(()) };
         }
+        let is_empty = match &self.reading {
+            Reading::Value(Value::Array(items), _) => items.is_empty(),
+            Reading::Value(Value::Object(members), _) => members.is_empty(),
+            _ => self.whole()?.is_empty(),
+        };
         let found = self.whole()?;
-        self.hold(found.is_empty() == expected, || match expected {
+        self.hold(is_empty == expected, || match expected {
             true => format!("{name}: expected nothing, found {}", wording::sketch(found)),
             false => format!("{name} is empty, and should not be"),
         })
@@ -221,7 +234,7 @@ impl Context<'_> {
         })
     }
 
-    fn equals(&self, expected: &str) -> Result<(), Problem> {
+    pub(crate) fn equals(&self, expected: &str) -> Result<(), Problem> {
         let expected = expected.as_bytes();
         if let Reading::Cut(captured) = &self.reading {
             let (length, written) = (expected.len(), captured.written());
@@ -237,7 +250,7 @@ impl Context<'_> {
             return Ok(());
         }
         let message = diff::first_difference(self.name, expected, found);
-        Err(Problem::decided(message).with_detail(diff::unified(expected, found)))
+        Err(Problem::decided(message).with_detail(diff::unified_if_long(expected, found)))
     }
 
     fn one_of(&self, alternatives: &[Vec<Matcher>]) -> Result<(), Problem> {
@@ -248,15 +261,25 @@ impl Context<'_> {
                 Ok(()) => return Ok(()),
                 Err(problem) => problems.push(problem),
             }
-            if let [Matcher { test: Test::Equals(text), .. }] = alternative.as_slice() {
-                texts.push(wording::quote(self.render(text)?.as_bytes()));
+            match alternative.as_slice() {
+                [Matcher { test: Test::Equals(text), .. }] => {
+                    texts.push(wording::quote(self.render(text)?.as_bytes()));
+                }
+                [Matcher { test: Test::Value { value, .. }, .. }] => {
+                    texts.push(show_expected(value, self.setting.variables));
+                }
+                _ => {}
             }
         }
         if let Some(undecided) = problems.iter().position(|problem| !problem.decided) {
             return Err(problems.swap_remove(undecided));
         }
         if texts.len() == alternatives.len() {
-            let (name, found) = (self.name, wording::sketch(self.whole()?));
+            let name = self.name;
+            let found = match &self.reading {
+                Reading::Value(value, _) => show(value),
+                _ => wording::sketch(self.whole()?),
+            };
             return self
                 .hold(false, || format!("{name}: expected one of {}; found {found}", texts.join(", ")));
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::assertion::json::show;
 use crate::model::{ExitCodes, ExitStatus, HttpStatus, Test, signal_name};
 
 /// The longest text, in bytes, that is quoted whole in a message.
@@ -80,6 +81,7 @@ pub(crate) fn describe(test: &Test) -> Cow<'static, str> {
         Test::Matches(pattern) => with("matches", pattern.regex().as_str()),
         Test::Json { exact: true, .. } => Cow::Borrowed("equals the JSON"),
         Test::Json { exact: false, .. } => Cow::Borrowed("holds the JSON"),
+        Test::Value { value, .. } => Cow::Owned(format!("equals {}", show(value))),
         Test::JsonPath { query, .. } => with("has the expected at", query.source()),
         Test::File(golden) => with("equals the file", golden.path.source()),
         Test::Lines(_) => Cow::Borrowed("has these lines"),

@@ -29,8 +29,9 @@ pub(super) struct Arguments {
 
     /// Rewrite the golden files that differ, instead of failing
     ///
-    /// Golden files are what expectations of the form { "file": "expected.txt" } name. Refused where the variable CI is
-    /// set: a CI that rewrites what it expects tests nothing.
+    /// Golden files are what expectations of the form { "file": "expected.txt" } name. Refused where CI or
+    /// another variable of a CI is set, such as TF_BUILD: a CI that rewrites what it expects tests nothing. What was changed
+    /// is shown, unless with -q.
     #[arg(long, conflicts_with = "list")]
     update: bool,
 

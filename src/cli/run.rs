@@ -15,6 +15,21 @@ use crate::runner::Control;
 use crate::session::{self, Charge, Config, Ended, ExitStatus, Listing, SessionError, Shortage};
 use crate::text::terminal::{Colours, printable};
 
+/// Variables by which systems for continuous integration are known. Not all of them set the first.
+const CI: [&str; 11] = [
+    "CI",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+    "bamboo_buildKey",
+];
+
 /// Runs or lists what was asked for.
 pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error>> {
     if let Some(command) = arguments.selection.misspelt_command() {
@@ -25,10 +40,11 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         Ok(asked) => asked,
         Err(error) => return Ok(fail(&error, error.status())),
     };
-    if config.update && is_ci(env::var_os("CI")) {
-        complain(
-            "--update is refused here: the variable CI is set, and a CI must not rewrite what it expects",
-        );
+    let ci = CI.into_iter().find(|name| is_on(env::var_os(name)));
+    if let Some(name) = ci.filter(|_| config.update) {
+        complain(&format!(
+            "--update is refused here: the variable {name} is set, and a CI must not rewrite what it expects",
+        ));
         return Ok(ExitStatus::Usage);
     }
     let plan = match &arguments.resume {
@@ -59,8 +75,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
     }
 }
 
-/// Whether the variable `CI` says that this is one.
-fn is_ci(value: Option<OsString>) -> bool {
+/// Whether the value of a variable says that something is so.
+fn is_on(value: Option<OsString>) -> bool {
     value.is_some_and(|value| {
         !["", "0"].iter().any(|off| value == *off) && !value.eq_ignore_ascii_case("false")
     })

@@ -70,6 +70,7 @@ pub(super) fn node(node: &Node) -> String {
         Value::Null => "{}".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Int(number) => number.to_string(),
+        Value::Large(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         Value::String(text) => quoted(text),
         Value::List(items) => format!("[{}]", items.iter().map(self::node).collect::<Vec<_>>().join(", ")),

@@ -6,7 +6,7 @@ use crate::descriptor::node::Span;
 use crate::descriptor::source::Sources;
 use crate::descriptor::synonyms;
 use crate::model::{Failure, FailureKind, Position};
-use crate::text::mistake;
+use crate::text::mistake::{self, SourceLine};
 
 /// The longest part of a user's text that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -42,6 +42,17 @@ impl Diagnostic {
     #[must_use]
     pub fn without_source(position: Position, message: String, suggestion: Option<String>) -> Self {
         let rendered = mistake::render(&message, place(&position), None, suggestion.as_deref());
+        Self { position, message, suggestion, rendered }
+    }
+
+    /// A mistake at a place in this text of the file.
+    #[must_use]
+    pub fn within(text: &str, position: Position, message: String, suggestion: Option<String>) -> Self {
+        let line = text.trim_start_matches('\u{FEFF}').lines().nth(position.line.saturating_sub(1) as usize);
+        let line = line.unwrap_or_default();
+        let byte = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
+        let source = SourceLine::around(line, byte(position.column.saturating_sub(1)), byte(position.column));
+        let rendered = mistake::render(&message, place(&position), Some(&source), suggestion.as_deref());
         Self { position, message, suggestion, rendered }
     }
 }

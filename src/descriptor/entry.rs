@@ -26,7 +26,7 @@ use crate::model::{
     CaseId, CaseInfo, Environment, InlineFile, Input, OutputFiles, Precautions, Resources, Retries, Service,
     TestCase, TimeLimits,
 };
-use crate::text::{Compiled, Layers, Variables};
+use crate::text::{Compiled, Layers, Template, Variables};
 
 /// The keys that make several cases of an entry.
 const GENERATORS: [&str; 3] = ["matrix", "rows", "foreach"];
@@ -53,7 +53,7 @@ pub(in crate::descriptor) struct Parts {
     inputs: Arc<[Input]>,
     files: Arc<[InlineFile]>,
     outputs: Arc<[OutputFiles]>,
-    requires: Arc<[String]>,
+    requires: Arc<[Template]>,
     ports: Arc<[String]>,
     services: Arc<[Arc<Service>]>,
     resources: Arc<Resources>,
@@ -128,7 +128,7 @@ impl FileReader<'_> {
         };
         if let Err(problems) = self.cases(own, shared, &name) {
             match self.claim(&name, &name) {
-                Ok(shown) => self.broken_case(&shown, span, problems),
+                Ok(shown) => self.broken_case(&shown, (span, 0), problems),
                 Err(problem) => self.loose.extend(problems.into_iter().chain([problem])),
             }
         }
@@ -139,7 +139,7 @@ impl FileReader<'_> {
         let span = own.span;
         let one = |problem| vec![problem];
         let (variables, problems) = match own.get("vars").map(mirror::read::<Option<Table<Literal>>>) {
-            Some(Ok(Some(table))) => shared.variables.with(table),
+            Some(Ok(Some(table))) => shared.variables.with(table, self.around.overrides),
             Some(Err(problem)) => return Err(one(problem)),
             _ => (shared.variables.clone(), Vec::new()),
         };
@@ -180,11 +180,11 @@ impl FileReader<'_> {
             };
             match self.case(&mut prototype, &mut source, &shown, &layers, &combination) {
                 Ok(case) => self.loaded.cases.push(Arc::new(case)),
-                Err(problems) if !source.generates => self.broken_case(&shown, span, problems),
+                Err(problems) if !source.generates => self.broken_case(&shown, (span, 0), problems),
                 Err(problems) => {
                     let new = mistakes.new_ones(problems);
                     if !new.is_empty() {
-                        self.broken_case(&shown, span, new);
+                        self.broken_case(&shown, (span, combination.number), new);
                     }
                 }
             }
@@ -233,17 +233,18 @@ impl FileReader<'_> {
         }
     }
 
-    fn broken_case(&mut self, name: &str, span: Span, problems: Vec<Problem>) {
-        let info = Arc::new(self.info(name, span, Vec::new()));
+    fn broken_case(&mut self, name: &str, place: (Span, u32), problems: Vec<Problem>) {
+        let info = Arc::new(self.info(name, place, Vec::new()));
         self.loaded.broken.push(Broken { info, diagnostics: diagnose(problems, &self.sources) });
     }
 
-    fn info(&self, name: &str, span: Span, tags: Vec<String>) -> CaseInfo {
+    fn info(&self, name: &str, (span, number): (Span, u32), tags: Vec<String>) -> CaseInfo {
         CaseInfo {
             id: CaseId::new(self.file.suite, name),
             name: name.to_owned(),
             suite: Arc::clone(self.file.suite),
             position: self.sources.position(span),
+            number,
             tags,
             copy_of: None,
             definition: Some(self.definition),
@@ -298,7 +299,7 @@ impl FileReader<'_> {
             explained.takes = body.resources.to_string();
         }
         Ok(TestCase {
-            info: Arc::new(self.info(name, source.span, body.tags)),
+            info: Arc::new(self.info(name, (source.span, combination.number), body.tags)),
             folder: Arc::clone(self.file.folder),
             steps: body.steps,
             environment: share_one(&mut self.shared.environment, body.environment),

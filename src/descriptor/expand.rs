@@ -56,6 +56,8 @@ pub(crate) struct Expansion {
 /// What makes one case.
 #[derive(Debug)]
 pub(crate) struct Combination {
+    /// Its number.
+    pub(crate) number: u32,
     /// Its variables, over those that the entry has anyway, and where they stand.
     pub(crate) layers: Vec<(Arc<Variables>, Span)>,
     /// What its name ends with: `[x=1,y=a]`, or nothing.
@@ -120,7 +122,7 @@ impl Expansion {
             matrix.take(number % inner, &mut layers, &mut labels);
         }
         let suffix = if labels.is_empty() { String::new() } else { format!("[{}]", labels.join(",")) };
-        Combination { layers, suffix }
+        Combination { number: u32::try_from(number).unwrap_or(u32::MAX), layers, suffix }
     }
 }
 

@@ -125,6 +125,7 @@ fn case(entry: &Entry, given: &[String], around: &Definitions<'_>) -> Result<Tes
         name: entry.key.clone(),
         suite: Arc::clone(around.file.suite),
         position: around.sources.position(entry.key_span),
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
         definition: Some(around.sources.digest(around.overrides)),

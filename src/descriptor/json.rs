@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::descriptor::diagnostic::Problem;
-use crate::descriptor::node::{Entry, Node, SourceId, Span, Value, refuse_duplicates};
+use crate::descriptor::node::{Entry, Node, OUT_OF_RANGE, SourceId, Span, Value, refuse_duplicates};
 use crate::descriptor::source::Source;
 
 /// Reads a whole document.
@@ -160,7 +160,8 @@ fn number(text: &str, span: Span) -> Result<Value, Problem> {
             _ => Err(Problem::new(span, "the number is out of range")),
         };
     }
-    text.parse().map(Value::Int).map_err(|_| Problem::new(span, "the whole number is out of range"))
+    let (message, help) = OUT_OF_RANGE;
+    Value::whole(text).ok_or_else(|| Problem::new(span, message).help(help))
 }
 
 /// Any value; unlike with serde's `IgnoredAny`, serde_json counts the levels and decodes the strings.

@@ -1,6 +1,6 @@
 //! How generated cases are told apart in their names: `[x=1,y=a]`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -36,17 +36,23 @@ pub(crate) fn shorten(text: String, longest: usize) -> String {
     text.chars().take(longest - 1).map(clean).chain(['…']).collect()
 }
 
-/// Labels that were given.
+/// Labels that were given, each with how many asked for it.
 #[derive(Debug, Default)]
-pub(crate) struct Labels(HashSet<String>);
+pub(crate) struct Labels(HashMap<String, usize>);
 
 impl Labels {
-    /// The label of what comes `number`th, counted from 1; where another has it already, with the number.
-    pub(crate) fn unique(&mut self, label: String, number: usize) -> String {
-        let mut own = label;
-        while !self.0.insert(own.clone()) {
-            own = format!("{own}#{number}");
-        }
+    /// The label; from the second on that asks for it, with the number of those that did.
+    pub(crate) fn unique(&mut self, label: String) -> String {
+        let mut count = self.0.get(&label).copied().unwrap_or_default();
+        let own = loop {
+            count += 1;
+            let own = if count == 1 { label.clone() } else { format!("{label}#{count}") };
+            if count == 1 || !self.0.contains_key(&own) {
+                break own;
+            }
+        };
+        self.0.insert(own.clone(), 1);
+        self.0.insert(label, count);
         own
     }
 }
@@ -83,8 +89,7 @@ mod tests {
     #[test]
     fn a_label_that_is_taken_gets_a_number() {
         let mut labels = Labels::default();
-        let given = ["1", "1", "1#2", "1"].into_iter().zip(1..);
-        let given: Vec<_> = given.map(|(label, number)| labels.unique(label.to_owned(), number)).collect();
-        assert_eq!(given, ["1", "1#2", "1#2#3", "1#4"]);
+        let given = ["1", "a", "1", "1#2", "1#4", "1", "1"].map(|label| labels.unique(label.to_owned()));
+        assert_eq!(given, ["1", "a", "1#2", "1#2#2", "1#4", "1#3", "1#5"]);
     }
 }

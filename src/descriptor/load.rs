@@ -194,7 +194,9 @@ pub fn read_suite(
             let (declared, found) = resources::declare(&entry.value, &sources, &shared.pools);
             problems.extend(found);
             shared.pools = Arc::new(declared);
-        } else if !shared.take(&entry, &sources, &mut problems) && !hooks.take(&entry) && !is_note(&entry.key)
+        } else if !shared.take(&entry, &sources, overrides, &mut problems)
+            && !hooks.take(&entry)
+            && !is_note(&entry.key)
         {
             problems.push(mirror::unknown_key(entry.key_span, &entry.key, &SUITE_KEYS));
         }
@@ -232,6 +234,7 @@ fn broken_file(file: &DescriptorFile<'_>, diagnostics: Vec<Diagnostic>) -> Broke
         name: file.path.to_string(),
         suite: Arc::clone(file.suite),
         position,
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
         definition: None,
@@ -275,11 +278,18 @@ impl Shared {
     }
 
     /// Takes `defaults` or `vars` in; returns whether it was one of them.
-    fn take(&mut self, entry: &Entry, sources: &Sources, problems: &mut Vec<Problem>) -> bool {
+    fn take(
+        &mut self,
+        entry: &Entry,
+        sources: &Sources,
+        overrides: &Arc<Variables>,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
         match entry.key.as_str() {
             "vars" => match mirror::read::<Option<Table<Literal>>>(&entry.value) {
                 Ok(table) => {
-                    let (variables, mut found) = self.variables.with(table.unwrap_or(Table(Vec::new())));
+                    let table = table.unwrap_or(Table(Vec::new()));
+                    let (variables, mut found) = self.variables.with(table, overrides);
                     self.variables = variables;
                     problems.append(&mut found);
                 }
@@ -415,7 +425,9 @@ impl FileReader<'_> {
                 cases = Some(entry.value);
             } else if entry.key == "services" {
                 services = Some(entry.value);
-            } else if !shared.take(&entry, &self.sources, &mut self.loose) && !is_note(&entry.key) {
+            } else if !shared.take(&entry, &self.sources, self.around.overrides, &mut self.loose)
+                && !is_note(&entry.key)
+            {
                 let known = mirror::unknown_key(entry.key_span, &entry.key, &FILE_KEYS);
                 self.loose.push(match mirror::has_field::<RawCase>(&entry.key) {
                     true => Problem::new(entry.key_span, format!("{} belongs to a case", quote(&entry.key)))

@@ -61,7 +61,7 @@ pub(crate) struct Body {
     pub(crate) precautions: Precautions,
     pub(crate) resources: Resources,
     pub(crate) tags: Vec<String>,
-    pub(crate) requires: Vec<String>,
+    pub(crate) requires: Vec<Template>,
     pub(crate) expected_failure: Option<ExpectedFailure>,
     pub(crate) quarantine: Option<Quarantine>,
 }
@@ -97,7 +97,7 @@ impl Lowering<'_> {
             retries: leniency::retries(self, case.retries.as_ref()),
             precautions: precautions::lower(self, case),
             tags: self.words(&case.tags, A_TAG),
-            requires: self.words(&case.requires, A_PROGRAM),
+            requires: self.programs(&case.requires),
             expected_failure: case.xfail.as_ref().and_then(|xfail| {
                 let reason = self.reason(Some(&xfail.reason))?;
                 Some(ExpectedFailure { reason, strict: xfail.strict })
@@ -136,7 +136,7 @@ impl Lowering<'_> {
         precautions::lower(self, case);
         resources::lower(self, case, &[]);
         self.words(&case.tags, A_TAG);
-        self.words(&case.requires, A_PROGRAM);
+        self.programs(&case.requires);
     }
 
     fn environment(&mut self, case: &RawCase) -> Environment {
@@ -223,24 +223,39 @@ impl Lowering<'_> {
         self.note(parsed)
     }
 
+    /// Programs, whose paths may name the folder of the descriptor: it is known before the case runs.
+    fn programs(&mut self, programs: &List<Text>) -> Vec<Template> {
+        let is_below_folder = |scope: &Scope<'_>, text: &Text| {
+            let template = scope.template(text, text.span);
+            template.is_ok_and(|template| template.names().iter().eq(["dir"]))
+        };
+        let lowered = programs.0.iter().filter_map(|program| match is_below_folder(&self.scope, program) {
+            true => self.template(program),
+            false => self.word(program, A_PROGRAM).map(|word| Template::literal(&word)),
+        });
+        lowered.collect()
+    }
+
     fn words(&mut self, words: &List<Text>, what: &str) -> Vec<String> {
         let mut lowered: Vec<String> = Vec::with_capacity(words.0.len());
         for word in &words.0 {
-            let fixed = self.scope.fixed(word, word.span);
-            if self.note(fixed).is_none() {
-                continue;
-            }
-            if word.is_empty() || word.trim() != word.as_str() || word.contains(char::is_control) {
-                let problem = Problem::new(word.span, format!("{} is not {what}", quote(word)));
-                self.problems.push(problem.help(match word.is_empty() {
-                    true => "write a word, or take it out of the list",
-                    false => "write it on one line, without white space at its ends",
-                }));
-            } else if !lowered.contains(&word.value) {
-                lowered.push(word.value.clone());
-            }
+            lowered.extend(self.word(word, what).filter(|word| !lowered.contains(word)));
         }
         lowered
+    }
+
+    fn word(&mut self, word: &Text, what: &str) -> Option<String> {
+        let fixed = self.scope.fixed(word, word.span);
+        self.note(fixed)?;
+        if word.is_empty() || word.trim() != word.as_str() || word.contains(char::is_control) {
+            let problem = Problem::new(word.span, format!("{} is not {what}", quote(word)));
+            self.problems.push(problem.help(match word.is_empty() {
+                true => "write a word, or take it out of the list",
+                false => "write it on one line, without white space at its ends",
+            }));
+            return None;
+        }
+        Some(word.value.clone())
     }
 }
 

@@ -143,39 +143,58 @@ pub(crate) enum Place {
     Node,
 }
 
-/// The matchers that a content stands for.
-pub(crate) fn matchers(
-    lowering: &mut Lowering<'_>,
-    content: &Spanned<RawContent>,
-    place: Place,
-) -> Vec<Matcher> {
-    match &content.value {
-        RawContent::Text(text) => {
-            let template = lowering.scope.template(text, content.span);
-            let test = lowering.note(template).map(Test::Equals);
-            test.map(|test| located(lowering, content.span, test)).into_iter().collect()
-        }
-        RawContent::All(contents) if contents.is_empty() => {
-            let problem = Problem::new(content.span, "the list of matchers is empty");
-            lowering.problems.push(problem.help("name a matcher, or take the key out"));
-            Vec::new()
-        }
-        RawContent::All(contents) => {
-            contents.iter().flat_map(|content| matchers(lowering, content, place)).collect()
-        }
-        RawContent::Matchers(raw) => object_matchers(lowering, raw, content.span, place),
+/// What stands for matchers.
+pub(crate) trait Matching {
+    /// The matchers that it stands for at `span`.
+    fn matchers(&self, lowering: &mut Lowering<'_>, span: Span, place: Place) -> Vec<Matcher>;
+}
+
+impl Matching for String {
+    fn matchers(&self, lowering: &mut Lowering<'_>, span: Span, _: Place) -> Vec<Matcher> {
+        let template = lowering.scope.template(self, span);
+        let test = lowering.note(template).map(Test::Equals);
+        test.map(|test| located(lowering, span, test)).into_iter().collect()
     }
 }
 
-/// The matchers of an object that stands at `span`.
-pub(crate) fn object_matchers(
+impl Matching for RawContent {
+    fn matchers(&self, lowering: &mut Lowering<'_>, span: Span, place: Place) -> Vec<Matcher> {
+        match self {
+            Self::Text(text) => text.matchers(lowering, span, place),
+            Self::All(contents) if contents.is_empty() => {
+                let problem = Problem::new(span, "the list of matchers is empty");
+                lowering.problems.push(problem.help("name a matcher, or take the key out"));
+                Vec::new()
+            }
+            Self::All(contents) => {
+                contents.iter().flat_map(|content| matchers(lowering, content, place)).collect()
+            }
+            Self::Matchers(raw) => object_matchers(lowering, raw, span, place),
+        }
+    }
+}
+
+/// The matchers that a content stands for.
+pub(crate) fn matchers<C: Matching>(
     lowering: &mut Lowering<'_>,
-    raw: &RawMatchers,
+    content: &Spanned<C>,
+    place: Place,
+) -> Vec<Matcher> {
+    content.value.matchers(lowering, content.span, place)
+}
+
+/// The matchers of an object that stands at `span`.
+pub(crate) fn object_matchers<C: Matching, E: Matching>(
+    lowering: &mut Lowering<'_>,
+    raw: &RawMatchers<C, E>,
     span: Span,
     place: Place,
 ) -> Vec<Matcher> {
     let before = lowering.problems.len();
     let mut collected = Vec::new();
+    if let Some(equals) = &raw.equals {
+        collected.extend(matchers(lowering, equals, place));
+    }
     text_matchers(lowering, raw, &mut collected);
     special(lowering, raw, &mut collected);
     other_matchers(lowering, raw, place, &mut collected);
@@ -194,7 +213,7 @@ pub(crate) fn located(lowering: &Lowering<'_>, span: Span, test: Test) -> Matche
     Matcher { position: lowering.sources.position(span), test }
 }
 
-fn text_matchers(lowering: &mut Lowering<'_>, raw: &RawMatchers, collected: &mut Vec<Matcher>) {
+fn text_matchers<C, E>(lowering: &mut Lowering<'_>, raw: &RawMatchers<C, E>, collected: &mut Vec<Matcher>) {
     let mut single = |text: &Option<Text>, test: fn(Template) -> Test| {
         if let Some(text) = text
             && let Some(template) = lowering.template(text)
@@ -202,7 +221,6 @@ fn text_matchers(lowering: &mut Lowering<'_>, raw: &RawMatchers, collected: &mut
             collected.push(located(lowering, text.span, test(template)));
         }
     };
-    single(&raw.equals, Test::Equals);
     single(&raw.starts_with, Test::StartsWith);
     single(&raw.ends_with, Test::EndsWith);
     for text in texts(lowering, raw.contains.as_ref()) {
@@ -248,9 +266,9 @@ fn texts<'a>(lowering: &mut Lowering<'_>, texts: Option<&'a OneOrMany>) -> &'a [
     &texts.texts
 }
 
-fn other_matchers(
+fn other_matchers<C: Matching, E>(
     lowering: &mut Lowering<'_>,
-    raw: &RawMatchers,
+    raw: &RawMatchers<C, E>,
     place: Place,
     collected: &mut Vec<Matcher>,
 ) {

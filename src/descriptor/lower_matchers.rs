@@ -6,9 +6,9 @@ use serde_json::{Number, Value};
 
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
 use crate::descriptor::lower::Lowering;
-use crate::descriptor::lower_expect::{Place, compile, located, object_matchers};
+use crate::descriptor::lower_expect::{Matching, Place, compile, located, object_matchers};
 use crate::descriptor::lower_file;
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Literal, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::{Table, Text};
@@ -24,7 +24,11 @@ pub(in crate::descriptor) const NAMED: [(&str, Normalization); 3] =
     [("ansi", Normalization::Ansi), ("crlf", Normalization::Crlf), ("paths", Normalization::Paths)];
 
 /// The matchers of an object that have a form of their own.
-pub(crate) fn special(lowering: &mut Lowering<'_>, raw: &RawMatchers, collected: &mut Vec<Matcher>) {
+pub(crate) fn special<C, E>(
+    lowering: &mut Lowering<'_>,
+    raw: &RawMatchers<C, E>,
+    collected: &mut Vec<Matcher>,
+) {
     if let Some(path) = &raw.file
         && let Some(golden) = golden(lowering, path)
     {
@@ -156,6 +160,28 @@ fn check_number(test: &RawNumberTest, span: Span) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+impl Matching for Literal {
+    fn matchers(&self, lowering: &mut Lowering<'_>, span: Span, _: Place) -> Vec<Matcher> {
+        value(lowering, &self.0, span, true)
+    }
+}
+
+impl Matching for RawNode {
+    fn matchers(&self, lowering: &mut Lowering<'_>, span: Span, place: Place) -> Vec<Matcher> {
+        match self {
+            Self::Value(expected) => value(lowering, expected, span, false),
+            Self::Matchers(raw) => object_matchers(lowering, raw, span, place),
+        }
+    }
+}
+
+/// The matcher that compares with a value within JSON.
+fn value(lowering: &mut Lowering<'_>, value: &Value, span: Span, exact: bool) -> Vec<Matcher> {
+    let checked = check_json(lowering, value, span);
+    let test = lowering.note(checked).map(|()| Test::Value { value: value.clone(), exact });
+    test.map(|test| located(lowering, span, test)).into_iter().collect()
 }
 
 /// What is expected at some paths.

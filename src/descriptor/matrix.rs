@@ -253,7 +253,7 @@ impl Axis {
         let value = &datum.0;
         let place = self.choices.len();
         self.places.insert(value.to_string(), place);
-        let label = self.labels.unique(label(value), place + 1);
+        let label = self.labels.unique(label(value));
         let values = Arc::new(Variables::from([(self.name.clone(), value.clone())]));
         self.choices.push(Choice { values, place: datum.span, label });
         place

@@ -149,6 +149,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Int(number) => visitor.visit_i64(*number),
+            Value::Large(number) => visitor.visit_u64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::List(items) => visitor.visit_seq(Items { rest: items.iter(), literal: self.literal }),
@@ -375,7 +376,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 }
 
 /// Any value, every key of it kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Literal(pub(crate) serde_json::Value);
 
 impl<'de> Deserialize<'de> for Literal {

@@ -46,6 +46,8 @@ pub(crate) enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number that is larger than those.
+    Large(u64),
     /// A finite number that is not whole.
     Float(f64),
     /// Text.
@@ -67,13 +69,24 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
+/// What to say of a whole number that no value can be, and what to do about it.
+pub(crate) const OUT_OF_RANGE: (&str, &str) = (
+    "the whole number is out of range",
+    "they go from -9223372036854775808 to 18446744073709551615; put it in quotes to make it a string",
+);
+
 impl Value {
+    /// A whole number, as digits say it.
+    pub(crate) fn whole(digits: &str) -> Option<Self> {
+        digits.parse().map(Self::Int).or_else(|_| digits.parse().map(Self::Large)).ok()
+    }
+
     /// The kind in words, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a truth value",
-            Self::Int(_) => "a whole number",
+            Self::Int(_) | Self::Large(_) => "a whole number",
             Self::Float(_) => "a decimal number",
             Self::String(_) => "a string",
             Self::List(_) => "a list",
@@ -104,6 +117,7 @@ impl Node {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),
             Value::Int(number) => (*number).into(),
+            Value::Large(number) => (*number).into(),
             Value::Float(number) => (*number).into(),
             Value::String(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),

@@ -30,12 +30,14 @@ pub(crate) type Text = Spanned<String>;
 #[schemars(rename = "Case")]
 pub(crate) struct RawCase {
     /// The name, unique in the file.
+    #[schemars(regex(pattern = r"\S"))]
     pub(crate) name: Option<Text>,
     /// A note for readers.
     pub(crate) description: Option<String>,
     /// A process: a case of one step, or what every step runs that names nothing itself.
     pub(crate) run: Option<Spanned<RawRun>>,
     /// What is done, in order.
+    #[schemars(length(min = 1))]
     pub(crate) steps: Option<Spanned<List<Spanned<RawStep>>>>,
     /// What the process reads.
     pub(crate) stdin: Option<Spanned<RawStdin>>,
@@ -93,6 +95,7 @@ pub(crate) struct RawCase {
     /// Whether it runs alone.
     pub(crate) exclusive: Option<bool>,
     /// How many CPU slots it takes.
+    #[schemars(range(min = 1))]
     pub(crate) weight: Option<Spanned<i64>>,
     /// Whether it mostly waits, and so takes an I/O slot and no CPU slot.
     pub(crate) waits: Option<bool>,
@@ -108,7 +111,7 @@ pub(crate) struct RawCase {
     pub(crate) skip: Option<Spanned<Reason>>,
     /// What must hold of the machine, or else it is not run.
     pub(crate) only_if: Option<Spanned<RawConditions>>,
-    /// Programs that must exist.
+    /// Programs that must exist: names, or paths relative to the descriptor.
     pub(crate) requires: List<Text>,
     /// Set when it is known to fail.
     pub(crate) xfail: Option<RawXfail>,

@@ -93,12 +93,19 @@ impl RawExpect {
 }
 
 /// What must hold of a content: the table of matchers. All that are given must hold.
+///
+/// A content is compared with texts, and what a JSONPath finds with values.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Matchers")]
-pub(crate) struct RawMatchers {
-    /// It is exactly this text.
-    pub(crate) equals: Option<Text>,
+#[serde(
+    deny_unknown_fields,
+    default,
+    bound(deserialize = "C: Deserialize<'de> + Default + Operand, E: Deserialize<'de> + Default + Operand")
+)]
+#[schemars(rename = "{C}Matchers", bound = "C: JsonSchema + Default, E: JsonSchema + Default")]
+pub(crate) struct RawMatchers<C = RawContent, E = String> {
+    /// It is exactly this.
+    #[serde(deserialize_with = "operand")]
+    pub(crate) equals: Option<Spanned<E>>,
     /// It holds each of these texts.
     pub(crate) contains: Option<OneOrMany>,
     /// It holds none of these texts.
@@ -120,14 +127,16 @@ pub(crate) struct RawMatchers {
     /// It is these bytes, or has them at a place.
     pub(crate) bytes: Option<Spanned<Box<RawBytes>>>,
     /// It is a number, or holds one.
-    pub(crate) number: Option<Spanned<RawNumber>>,
+    pub(crate) number: Option<Box<Spanned<RawNumber>>>,
     /// It is as one of these says.
-    pub(crate) one_of: Option<Spanned<List<Spanned<RawContent>>>>,
+    #[schemars(length(min = 1))]
+    pub(crate) one_of: Option<Box<Spanned<List<Spanned<C>>>>>,
     /// These matchers do not all hold.
-    pub(crate) not: Option<Box<Spanned<RawContent>>>,
+    #[serde(deserialize_with = "operand")]
+    pub(crate) not: Option<Box<Spanned<C>>>,
     /// It is JSON that holds this value.
     #[serde(deserialize_with = "present")]
-    pub(crate) json: Option<Spanned<Literal>>,
+    pub(crate) json: Option<Box<Spanned<Literal>>>,
     /// Whether `json` refuses what its value does not name.
     pub(crate) exact: Option<Spanned<bool>>,
     /// Values within JSON, by their JSONPath.
@@ -136,6 +145,44 @@ pub(crate) struct RawMatchers {
     pub(crate) exists: Option<Spanned<bool>>,
     /// What is done to the content before the others look at it.
     pub(crate) normalize: Option<Spanned<RawNormalizations>>,
+}
+
+/// What a matcher compares with.
+pub(crate) trait Operand {
+    /// Whether `null` is one, and does not just remove what is inherited.
+    const HAS_NULL: bool;
+}
+
+impl Operand for String {
+    const HAS_NULL: bool = false;
+}
+
+impl Operand for RawContent {
+    const HAS_NULL: bool = false;
+}
+
+impl Operand for Literal {
+    const HAS_NULL: bool = true;
+}
+
+impl Operand for RawNode {
+    const HAS_NULL: bool = true;
+}
+
+impl<T: Operand> Operand for Spanned<T> {
+    const HAS_NULL: bool = T::HAS_NULL;
+}
+
+impl<T: Operand> Operand for Box<T> {
+    const HAS_NULL: bool = T::HAS_NULL;
+}
+
+fn operand<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + Operand,
+    D: Deserializer<'de>,
+{
+    if T::HAS_NULL { present(deserializer) } else { Deserialize::deserialize(deserializer) }
 }
 
 /// Reads a value of which `null` is one, too.
@@ -179,6 +226,12 @@ pub(crate) struct OneOrMany {
     pub(crate) texts: Vec<Text>,
     /// Where they stand.
     pub(crate) span: Span,
+}
+
+impl Default for RawContent {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
 }
 
 impl<'de> Deserialize<'de> for ExitCode {

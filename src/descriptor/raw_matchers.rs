@@ -41,7 +41,7 @@ pub(crate) enum RawNode {
     /// Anything but an object: the value.
     Value(Value),
     /// An object: matchers.
-    Matchers(Box<RawMatchers>),
+    Matchers(Box<RawMatchers<Self, Literal>>),
 }
 
 /// One normalization, or several in order.
@@ -68,6 +68,12 @@ pub(crate) struct RawReplace {
     pub(crate) with: String,
 }
 
+impl Default for RawNode {
+    fn default() -> Self {
+        Self::Value(Value::Null)
+    }
+}
+
 impl<'de> Deserialize<'de> for RawNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct NumberVisitor;
@@ -80,6 +86,10 @@ impl<'de> Deserialize<'de> for RawNumber {
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawNumber, E> {
+                Ok(RawNumber::Exactly(number.into()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RawNumber, E> {
                 Ok(RawNumber::Exactly(number.into()))
             }
 
@@ -117,6 +127,10 @@ impl<'de> Deserialize<'de> for RawNode {
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawNode, E> {
+                Ok(RawNode::Value(number.into()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RawNode, E> {
                 Ok(RawNode::Value(number.into()))
             }
 

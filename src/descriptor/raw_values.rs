@@ -95,6 +95,10 @@ impl<'de> Deserialize<'de> for RawScalar {
                 Ok(RawScalar(number.to_string()))
             }
 
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RawScalar, E> {
+                Ok(RawScalar(number.to_string()))
+            }
+
             fn visit_f64<E: Error>(self, number: f64) -> Result<RawScalar, E> {
                 Ok(RawScalar(number.to_string()))
             }

@@ -155,13 +155,13 @@ fn pools(
         let found = lowering.scope.fixed(name, name.span).and_then(|()| {
             let number = u32::try_from(count.value).ok();
             let number = number.ok_or_else(|| not_a_count(count))?;
-            let Some(number) = NonZeroU32::new(number) else { return Ok(None) };
             // Of defaults it is not known yet which cases inherit them, and so what is declared there.
             if lowering.scope.is_undecided() {
                 return Ok(None);
             }
             let pools = lowering.pools;
             let pool = pools.get(&name.value).ok_or_else(|| unknown_pool(name, pools))?;
+            let Some(number) = NonZeroU32::new(number) else { return Ok(None) };
             if number > pool.capacity {
                 let message = format!("{number} of the pool {}, which holds {}", quote(name), pool.capacity);
                 return Err(Problem::new(count.span, message)

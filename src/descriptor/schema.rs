@@ -40,6 +40,7 @@ struct Suite {
 #[expect(dead_code, reason = "only its schema is of interest")]
 struct File {
     /// The cases, each with a name of its own.
+    #[schemars(length(min = 1))]
     cases: Vec<NamedCase>,
     /// What every case of the file inherits, key by key: the keys of a case.
     defaults: Option<Defaults>,

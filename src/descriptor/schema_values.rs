@@ -265,7 +265,7 @@ named! {
         json_schema!({ "anyOf": [{ "description": "The number.", "type": "number" }, test] })
     };
     RawNode as "Node" => |generator| {
-        let matchers = generator.subschema_for::<RawMatchers>();
+        let matchers = generator.subschema_for::<RawMatchers<Self, Literal>>();
         json_schema!({
             "anyOf": [
                 { "description": "The value.", "type": ["string", "number", "boolean", "null", "array"] },

@@ -233,7 +233,7 @@ impl<'n> Walk<'_, 'n> {
             }
             value => {
                 let node = from_json(value, span)?;
-                if matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_)) {
+                if matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_)) {
                     self.typed.push(span);
                 }
                 Ok(node.value)
@@ -297,10 +297,10 @@ fn from_json(value: serde_json::Value, span: Span) -> Result<Node, Problem> {
     let value = match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Value::Int(whole),
-            (None, Some(decimal)) if !number.is_u64() => Value::Float(decimal),
-            _ => return Err(Problem::new(span, "the whole number is out of range")),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(whole), ..) => Value::Int(whole),
+            (None, Some(large), _) => Value::Large(large),
+            (None, None, decimal) => Value::Float(decimal.unwrap_or_default()),
         },
         serde_json::Value::String(text) => Value::String(text),
         serde_json::Value::Array(items) => {

@@ -14,6 +14,7 @@ use crate::descriptor::raw_generators::{Datum, RawRows, Record};
 use crate::descriptor::source::Source;
 use crate::descriptor::variables::{check_name_of_variable, check_variable};
 use crate::descriptor::{json, paths};
+use crate::text::csv::{Misquoted, header_cells};
 use crate::text::{Variables, typed};
 
 /// The longest label of a row, in characters.
@@ -49,7 +50,7 @@ pub(crate) fn rows(
 fn elements(rows: Vec<Row>, mentioned: &Mentioned) -> Result<Vec<Element>, Problem> {
     let mut labels = Labels::default();
     let mut elements = Vec::with_capacity(rows.len());
-    for (row, number) in rows.into_iter().zip(1..) {
+    for row in rows {
         let named = row.values.iter().find(|(column, _)| column == NAME);
         let text = match named {
             Some(_) if mentioned.contains(NAME) => None,
@@ -61,7 +62,7 @@ fn elements(rows: Vec<Row>, mentioned: &Mentioned) -> Result<Vec<Element>, Probl
                 (!parts.is_empty()).then(|| shorten(parts.join(","), LONGEST))
             }
         };
-        let label = text.map(|text| labels.unique(text, number));
+        let label = text.map(|text| labels.unique(text));
         let values = Arc::new(row.values.into_iter().collect::<Variables>());
         elements.push(Element { values, place: row.span, label });
     }
@@ -139,12 +140,18 @@ fn from_file(path: &Text, generation: &mut Generation<'_>) -> Result<Vec<Row>, P
             .help("the path is relative to the descriptor; the file must be there when the cases are read")
     };
     let (bytes, shown) = generation.outside.read(&generation.folder.join(path.as_str())).map_err(refused)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| refused(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
-    let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
+    let wrong = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
+    let text = String::from_utf8_lossy(&bytes);
+    let (text, before) =
+        text.strip_prefix('\u{FEFF}').map_or((&*text, 0), |rest| (rest, text.len() - rest.len()));
     let id = generation.sources.next_id();
-    let source = Arc::new(Source::new(shown.into(), text));
+    let source = Arc::new(Source::new(shown.into(), text.to_owned()));
     *generation.sources = generation.sources.with(Arc::clone(&source));
+    if let Some(byte) = wrong {
+        let place = Span::new(id, byte - before, byte - before + char::REPLACEMENT_CHARACTER.len_utf8());
+        let problem = Problem::new(place, format!("not UTF-8 at byte {byte}"));
+        return Err(problem.help("save the file as UTF-8"));
+    }
     match ending {
         "csv" => csv_rows(&source, id),
         _ => json_rows(&json::parse(&source, id)?),
@@ -164,6 +171,13 @@ fn csv_rows(source: &Source, id: SourceId) -> Result<Vec<Row>, Problem> {
         let start = start + (text[start..].len() - text[start..].trim_start_matches(['\r', '\n']).len());
         Span::new(id, start, start + text[start..].find(['\r', '\n']).unwrap_or(text.len() - start))
     };
+    let header = header_cells(text, b',').map_err(|Misquoted { at, message }| {
+        let problem = Problem::new(Span::new(id, at, at + 1), message);
+        problem.help("within a cell in quotes, write a quote twice; one without may hold single ones")
+    })?;
+    let cell = |index: usize| {
+        header.get(index).map_or_else(|| line_at(0), |cell| Span::new(id, cell.start, cell.end))
+    };
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let broken = |error: csv::Error| match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
@@ -172,16 +186,17 @@ fn csv_rows(source: &Source, id: SourceId) -> Result<Vec<Row>, Problem> {
         }
         _ => Problem::new(Span::new(id, 0, 1), format!("not valid CSV: {error}")),
     };
-    let header = line_at(0);
     let columns: Vec<String> =
         reader.headers().map_err(broken)?.iter().map(|name| name.trim().to_owned()).collect();
     for (index, column) in columns.iter().enumerate() {
-        check_name_of_variable(column, header).map_err(|problem| match column.contains([';', '\t']) {
-            true => problem.help("separate the columns by commas"),
-            false => problem,
+        check_name_of_variable(column, cell(index)).map_err(|problem| {
+            match column.contains([';', '\t']) {
+                true => problem.help("separate the columns by commas"),
+                false => problem,
+            }
         })?;
         if columns[..index].contains(column) {
-            let problem = Problem::new(header, format!("the column {} stands twice", quote(column)));
+            let problem = Problem::new(cell(index), format!("the column {} stands twice", quote(column)));
             return Err(problem.help("give each column a name of its own"));
         }
     }

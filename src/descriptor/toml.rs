@@ -83,9 +83,11 @@ fn node(spanned: Spanned<DeValue<'_>>, id: SourceId) -> Result<Node, Problem> {
 }
 
 fn integer(number: &DeInteger<'_>, span: Span) -> Result<Value, Problem> {
-    i64::from_str_radix(number.as_str(), number.radix())
-        .map(Value::Int)
-        .map_err(|_| Problem::new(span, "the whole number is out of range").help(IN_QUOTES))
+    i64::from_str_radix(number.as_str(), number.radix()).map(Value::Int).map_err(|_| {
+        let message = "TOML has no whole numbers above 9223372036854775807 or below -9223372036854775808";
+        Problem::new(span, message)
+            .help("put it in quotes to make it a string, or write the file in JSON or YAML")
+    })
 }
 
 fn float(number: &DeFloat<'_>, span: Span) -> Result<Value, Problem> {

@@ -9,8 +9,11 @@ use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::mirror::Literal;
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{Table, Text};
-use crate::descriptor::scope::{BUILT_IN, RESERVED};
-use crate::text::{Variables, typed};
+use crate::descriptor::scope::{
+    BUILT_IN, RESERVED, broken, check_variable_of, is_of_the_run, split, too_late,
+};
+use crate::descriptor::substitute::without_value;
+use crate::text::{Compiled, Layers, Variables, typed};
 
 /// Variables and where each was defined.
 #[derive(Clone, Debug, Default)]
@@ -22,25 +25,97 @@ pub(crate) struct Defined {
 }
 
 impl Defined {
-    /// These variables with those of a table over them, and what is wrong with the table.
-    pub(crate) fn with(&self, table: Table<Literal>) -> (Self, Vec<Problem>) {
+    /// These variables with those of a table over them, and what is wrong with the table. Its values may name these,
+    /// each other, and `overrides`, which win over both.
+    pub(crate) fn with(&self, table: Table<Literal>, overrides: &Arc<Variables>) -> (Self, Vec<Problem>) {
         let mut values = Variables::clone(&self.values);
         let mut places = BTreeMap::clone(&self.places);
         let mut problems = Vec::new();
+        let mut open = Vec::new();
         for (name, Literal(value)) in table.0 {
-            match check_variable(&name, &value) {
-                Err(problem) => problems.push(problem),
-                Ok(()) if value.is_null() => {
-                    values.remove(&name.value);
-                    places.remove(&name.value);
-                }
-                Ok(()) => {
-                    places.insert(name.value.clone(), name.span);
-                    values.insert(name.value, value);
+            if let Err(problem) = check_name_of_variable(&name, name.span) {
+                problems.push(problem);
+            } else if value.is_null() {
+                values.remove(&name.value);
+                places.remove(&name.value);
+            } else {
+                places.insert(name.value.clone(), name.span);
+                match holds_template(&value) {
+                    true => open.push((name, value)),
+                    false => drop(values.insert(name.value, value)),
                 }
             }
         }
+        while !open.is_empty() && problems.is_empty() {
+            let waits = |value: &Value| {
+                let is_open = |head: &str| open.iter().any(|(name, _)| name.value == head);
+                heads(value).iter().any(|head| is_open(head) && !overrides.contains_key(head))
+            };
+            let waiting: Vec<_> = open.iter().map(|(_, value)| waits(value)).collect();
+            if let (Some((name, _)), false) = (open.first(), waiting.contains(&false)) {
+                let message = format!("{} is made of itself", quote(name));
+                let help = "variables may name each other, but not in a circle";
+                problems.push(Problem::new(name.span, message).help(help));
+                break;
+            }
+            let layers = Layers::new(vec![Arc::new(values.clone()), Arc::clone(overrides)]);
+            let mut later = Vec::new();
+            for ((name, value), waits) in open.into_iter().zip(waiting) {
+                match waits {
+                    true => later.push((name, value)),
+                    false => match put_in(&value, &layers, name.span) {
+                        Ok(value) => drop(values.insert(name.value, value)),
+                        Err(problem) => problems.push(problem),
+                    },
+                }
+            }
+            open = later;
+        }
         (Self { values: Arc::new(values), places: Arc::new(places) }, problems)
+    }
+}
+
+/// The variables that the templates in a value name.
+fn heads(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if text.contains("{{") => {
+            let compiled = Compiled::parse(text);
+            let names = compiled.iter().flat_map(Compiled::names);
+            names.map(|name| split(name).0.to_owned()).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(heads).collect(),
+        Value::Object(members) => members.values().flat_map(heads).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The value with its templates replaced by what they stand for.
+fn put_in(value: &Value, layers: &Layers, span: Span) -> Result<Value, Problem> {
+    match value {
+        Value::String(text) if text.contains("{{") => {
+            let compiled = Compiled::parse(text).map_err(|error| broken(&error, span))?;
+            for name in compiled.names() {
+                if is_of_the_run(name) {
+                    return Err(too_late(name, span).help("use the template where the variable is used"));
+                }
+                check_variable_of(name, layers, span)?;
+            }
+            let value =
+                compiled.value(layers).map_err(|error| without_value(&compiled, error, layers, span))?;
+            match holds_template(&value) {
+                true => Err(Problem::new(
+                    span,
+                    "the value holds `{{`, which has a meaning of its own where it is used",
+                )),
+                false => Ok(value),
+            }
+        }
+        Value::Array(items) => items.iter().map(|item| put_in(item, layers, span)).collect(),
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| Ok((key.clone(), put_in(value, layers, span)?));
+            members.iter().map(member).collect::<Result<_, _>>().map(Value::Object)
+        }
+        other => Ok(other.clone()),
     }
 }
 
@@ -76,12 +151,11 @@ pub(crate) fn check_name_of_variable(name: &str, span: Span) -> Result<(), Probl
     }
 }
 
-/// Refuses what cannot be the name or the value of a variable in a descriptor.
+/// Refuses what cannot be the name or the value of a variable of a generated case.
 pub(crate) fn check_variable(name: &Text, value: &Value) -> Result<(), Problem> {
     check_name_of_variable(name, name.span)?;
     if holds_template(value) {
-        let message =
-            format!("the value of {} holds `{{{{`, which is not replaced in variables", quote(name));
+        let message = format!("the value of {} holds `{{{{`, which is replaced in `vars` alone", quote(name));
         return Err(Problem::new(name.span, message).help("use the template where the variable is used"));
     }
     Ok(())
@@ -118,7 +192,8 @@ mod tests {
             ("", json!("")),
             ("null", json!("null")),
             ("True", json!("True")),
-            ("18446744073709551615", json!("18446744073709551615")),
+            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("18446744073709551616", json!("18446744073709551616")),
         ] {
             assert_eq!(typed(text), value, "{text}");
         }

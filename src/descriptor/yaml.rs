@@ -9,7 +9,7 @@ use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy};
 use serde_saphyr::{Budget, Location, Options, Spanned};
 
 use crate::descriptor::diagnostic::{Problem, quote};
-use crate::descriptor::node::{Entry, Node, SourceId, Span, Value};
+use crate::descriptor::node::{Entry, Node, OUT_OF_RANGE, SourceId, Span, Value};
 use crate::descriptor::source::Source;
 
 /// Values in one document, aliases expanded: enough for 8 MiB of cases.
@@ -100,7 +100,9 @@ fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Proble
         serde_saphyr::Error::NonFiniteFloat { .. } => {
             ("the number is not finite".to_owned(), Some(IN_QUOTES))
         }
-        serde_saphyr::Error::Message { msg, .. } if msg == OUT_OF_RANGE => (msg.clone(), Some(IN_QUOTES)),
+        serde_saphyr::Error::Message { msg, .. } if msg == OUT_OF_RANGE.0 => {
+            (msg.clone(), Some(OUT_OF_RANGE.1))
+        }
         serde_saphyr::Error::Message { msg, .. } => (format!("not valid YAML: {msg}"), None),
         other => (format!("not valid YAML: {}", reason(other)), None),
     };
@@ -186,7 +188,7 @@ fn refuse_altered(node: &Node, text: &str) -> Result<(), Problem> {
                             rest.trim_start_matches('0')
                         ))
                     }
-                    _ => Problem::new(node.span, OUT_OF_RANGE),
+                    _ => Problem::new(node.span, OUT_OF_RANGE.0).help(OUT_OF_RANGE.1),
                 });
             }
             Ok(())
@@ -247,15 +249,15 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
-        i64::try_from(value).map_or_else(|_| Err(E::custom(OUT_OF_RANGE)), |value| self.visit_i64(value))
+        Ok(Tree(i64::try_from(value).map_or(Value::Large(value), Value::Int)))
     }
 
     fn visit_i128<E: Error>(self, _: i128) -> Result<Tree, E> {
-        Err(E::custom(OUT_OF_RANGE))
+        Err(E::custom(OUT_OF_RANGE.0))
     }
 
     fn visit_u128<E: Error>(self, _: u128) -> Result<Tree, E> {
-        Err(E::custom(OUT_OF_RANGE))
+        Err(E::custom(OUT_OF_RANGE.0))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
@@ -292,5 +294,3 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree(Value::Map(entries)))
     }
 }
-
-const OUT_OF_RANGE: &str = "the whole number is out of range";

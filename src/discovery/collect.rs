@@ -1,7 +1,7 @@
 //! From the files of a walk to cases with unique ids.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -31,6 +31,8 @@ struct File<'a> {
 /// A file that was read, or not.
 struct Read {
     path: Arc<str>,
+    /// Where it lies.
+    file: PathBuf,
     suite: Arc<str>,
     loaded: Result<Loaded, Diagnostic>,
 }
@@ -121,7 +123,7 @@ fn read_one(file: &File<'_>, options: &DiscoverOptions) -> Read {
             read(descriptor, file.inherited, around)
         })),
     };
-    Read { suite, path, loaded }
+    Read { file: file.candidate.path.clone(), suite, path, loaded }
 }
 
 /// The path by which a file is shown, and the suite that it is.
@@ -161,7 +163,7 @@ impl Collector {
         let mut loose = Vec::new();
         self.seen.reserve(loaded.cases.len());
         for case in loaded.cases {
-            match self.claim(&case.info) {
+            match self.claim(&case.info, &file.file) {
                 Ok(()) => self.discovery.cases.push(case),
                 Err(duplicate) => loose.push(duplicate),
             }
@@ -171,7 +173,7 @@ impl Collector {
             if info.id == file_id {
                 loose.append(&mut diagnostics);
             } else {
-                match self.claim(&info) {
+                match self.claim(&info, &file.file) {
                     Ok(()) => self.push(info, diagnostics),
                     Err(duplicate) => {
                         loose.push(duplicate);
@@ -186,8 +188,8 @@ impl Collector {
         }
     }
 
-    /// Takes an id, unless a case before has it.
-    fn claim(&mut self, info: &Arc<CaseInfo>) -> Result<(), Diagnostic> {
+    /// Takes an id for a case of this file, unless a case before has it.
+    fn claim(&mut self, info: &Arc<CaseInfo>, file: &Path) -> Result<(), Diagnostic> {
         if let Some(first) = self.seen.get(&info.id) {
             let message = format!(
                 "the case id {} is taken; the first is at {}",
@@ -195,7 +197,9 @@ impl Collector {
                 first.position
             );
             let help = "rename the case, or one of the files".to_owned();
-            return Err(Diagnostic::without_source(info.position.clone(), message, Some(help)));
+            let text = open::read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            return Err(Diagnostic::within(&text, info.position.clone(), message, Some(help)));
         }
         self.seen.insert(info.id.clone(), Arc::clone(info));
         Ok(())
@@ -222,6 +226,7 @@ fn file_info(path: &Arc<str>, suite: Arc<str>, position: Position) -> Arc<CaseIn
         name: path.to_string(),
         suite,
         position,
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
         definition: None,

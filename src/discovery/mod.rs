@@ -71,6 +71,13 @@ pub fn is_below(path: &Path, root: &Path) -> bool {
     names::absolute(path, root).starts_with(root)
 }
 
+/// Whether a file is a descriptor or a suite file by its name.
+#[must_use]
+pub fn is_read(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| names::descriptor_format(name).is_some() || names::is_suite_file(name))
+}
+
 /// Where each value of the case with this id comes from; `None` when there is no such case in `paths`, or when it
 /// is broken.
 #[must_use]

@@ -174,7 +174,8 @@ fn ids_are_unique() {
         "{results:?}"
     );
     assert_eq!(results[1].1[0], "the case id `a::x` is taken; the first is at a.test.json:1:12");
-    assert!(found.broken[1].failures[0].detail.contains("a.test.toml:"));
+    let detail = &found.broken[1].failures[0].detail;
+    assert!(detail.contains("a.test.toml:1:1") && detail.contains("| [[cases]]"), "{detail}");
     assert!(results[1].1[2].contains("expected a list of arguments"), "{results:?}");
 }
 

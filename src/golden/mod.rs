@@ -21,6 +21,8 @@ const NEW_FILE: u32 = 0o666;
 #[derive(Debug)]
 pub struct Updater {
     root: PathBuf,
+    /// Whether a file is one that partest itself reads, by its name.
+    is_read: fn(&Path) -> bool,
     /// What was written, as a hash of the content: two cases may share a golden, but not disagree about it.
     written: Mutex<HashMap<PathBuf, u64>>,
 }
@@ -31,6 +33,9 @@ pub enum UpdateError {
     /// It lies elsewhere, perhaps through a link.
     #[error("it is not rewritten, since it lies outside of the project: {0}")]
     Outside(PathBuf),
+    /// It says what is run.
+    #[error("it is not rewritten, since partest reads it itself: {0}")]
+    Read(PathBuf),
     /// Another case has given it another content in the same run.
     #[error("it is not rewritten, since another case has just given it another content: {0}")]
     Disputed(PathBuf),
@@ -45,10 +50,11 @@ pub enum UpdateError {
 }
 
 impl Updater {
-    /// An updater of goldens below `root`, an absolute path.
+    /// An updater of goldens below `root`, an absolute path. A file of which `is_read` says that partest itself reads
+    /// it, and a descriptor that names itself, is never rewritten.
     #[must_use]
-    pub fn new(root: PathBuf) -> Self {
-        Self { root, written: Mutex::new(HashMap::new()) }
+    pub fn new(root: PathBuf, is_read: fn(&Path) -> bool) -> Self {
+        Self { root, is_read, written: Mutex::new(HashMap::new()) }
     }
 
     /// Gives a golden file its new content, making it and its folders where they do not exist. The mode is kept.
@@ -63,6 +69,11 @@ impl Updater {
             return Err(UpdateError::Outside(change.path.clone()));
         }
         let created = existing != change.path;
+        let descriptor = self.root.join(&*change.failure.position.file).canonicalize().ok();
+        let is_read = |path: &Path| (self.is_read)(path) || descriptor.as_deref() == Some(path);
+        if is_read(&change.path) {
+            return Err(UpdateError::Read(change.path.clone()));
+        }
         let target = if created {
             let parent = change.path.parent().unwrap_or(&root);
             fs::create_dir_all(parent).map_err(io)?;
@@ -71,6 +82,9 @@ impl Updater {
             // A link stays one: what it leads to is rewritten.
             existing.canonicalize().map_err(io)?
         };
+        if is_read(&target) {
+            return Err(UpdateError::Read(change.path.clone()));
+        }
         let mut hasher = DefaultHasher::new();
         change.content.hash(&mut hasher);
         let hash = hasher.finish();
@@ -122,6 +136,10 @@ mod tests {
     use super::{UpdateError, Updater};
     use crate::model::{Failure, FailureKind, GoldenChange, Position};
 
+    fn updater(root: &Path) -> Updater {
+        Updater::new(root.to_owned(), |path| path.ends_with("suite.toml"))
+    }
+
     fn change(path: &Path, content: &str) -> GoldenChange {
         let position = Position { file: "a.test.json".into(), line: 1, column: 1 };
         let failure = Failure::new(FailureKind::Expectation, position, "stdout differs".to_owned());
@@ -131,7 +149,7 @@ mod tests {
     #[test]
     fn files_are_made_and_rewritten_and_keep_their_mode() {
         let root = tempfile::tempdir().expect("a folder");
-        let updater = Updater::new(root.path().to_owned());
+        let updater = updater(root.path());
         let new = root.path().join("a/b/new.txt");
         let updated = updater.apply(&change(&new, "one")).expect("updated");
         assert_eq!((updated.path.as_str(), updated.created), ("a/b/new.txt", true));
@@ -149,7 +167,7 @@ mod tests {
     fn nothing_outside_is_written_even_through_a_link() {
         let outside = tempfile::tempdir().expect("a folder");
         let root = tempfile::tempdir().expect("a folder");
-        let updater = Updater::new(root.path().to_owned());
+        let updater = updater(root.path());
         fs::write(outside.path().join("file"), "mine").expect("written");
         symlink(outside.path(), root.path().join("folder")).expect("linked");
         symlink(outside.path().join("file"), root.path().join("link")).expect("linked");
@@ -170,7 +188,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         fs::write(root.path().join("file"), "old").expect("written");
         symlink("file", root.path().join("link")).expect("linked");
-        let updater = Updater::new(root.path().to_owned());
+        let updater = updater(root.path());
         updater.apply(&change(&root.path().join("link"), "new")).expect("updated");
         assert!(root.path().join("link").symlink_metadata().expect("there").is_symlink());
         assert_eq!(fs::read_to_string(root.path().join("file")).expect("readable"), "new");
@@ -179,11 +197,25 @@ mod tests {
     #[test]
     fn two_cases_may_share_a_golden_but_not_disagree() {
         let root = tempfile::tempdir().expect("a folder");
-        let updater = Updater::new(root.path().to_owned());
+        let updater = updater(root.path());
         let path = root.path().join("shared");
         updater.apply(&change(&path, "a")).expect("updated");
         updater.apply(&change(&path, "a")).expect("the same");
         assert!(matches!(updater.apply(&change(&path, "b")), Err(UpdateError::Disputed(_))));
         assert_eq!(fs::read_to_string(&path).expect("readable"), "a");
+    }
+
+    #[test]
+    fn what_says_what_is_run_is_never_written() {
+        let root = tempfile::tempdir().expect("a folder");
+        let updater = updater(root.path());
+        fs::write(root.path().join("a.test.json"), "{}").expect("written");
+        symlink("a.test.json", root.path().join("link")).expect("linked");
+        for name in ["a.test.json", "link", "suite.toml", "sub/suite.toml"] {
+            let refused = updater.apply(&change(&root.path().join(name), "x"));
+            assert!(matches!(refused, Err(UpdateError::Read(_))), "{name}");
+        }
+        assert_eq!(fs::read_to_string(root.path().join("a.test.json")).expect("readable"), "{}");
+        assert!(!root.path().join("suite.toml").exists());
     }
 }

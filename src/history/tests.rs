@@ -58,6 +58,7 @@ fn result(begin: SystemTime, name: &str, outcome: &Outcome, attempts: u32, milli
         name: name.to_owned(),
         suite: "s".into(),
         position: Position { file: "s.test.json".into(), line: 1, column: 1 },
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
         definition: Some(7),

@@ -64,6 +64,7 @@ impl Decoder {
             name: line.name.into_owned(),
             suite: self.shared(&line.suite),
             position: self.position(&line.at),
+            number: line.number,
             tags: line.tags.into_iter().map(Into::into).collect(),
             copy_of: line.copy_of.map(|id| CaseId::of_file(&id)),
             definition: line.definition,

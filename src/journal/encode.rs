@@ -53,6 +53,7 @@ impl<'a> From<&'a CaseInfo> for CaseLine<'a> {
             name: Cow::Borrowed(&info.name),
             suite: Cow::Borrowed(&info.suite),
             at: (&info.position).into(),
+            number: info.number,
             tags: texts(&info.tags),
             copy_of: info.copy_of.as_ref().map(|id| Cow::Borrowed(id.as_str())),
             definition: info.definition,

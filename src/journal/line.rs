@@ -154,6 +154,8 @@ pub(crate) struct CaseLine<'a> {
     pub(crate) suite: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) at: PositionLine<'a>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) number: u32,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -321,8 +323,8 @@ impl CapturedLine<'_> {
     }
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -35,6 +35,7 @@ fn info() -> Arc<CaseInfo> {
         name: "c".to_owned(),
         suite: "a/b".into(),
         position: Position { file: "a/b.test.json".into(), line: 3, column: 5 },
+        number: 0,
         tags: vec!["smoke".to_owned()],
         copy_of: None,
         definition: None,
@@ -230,19 +231,22 @@ fn moment() -> impl Strategy<Value = SystemTime> {
 }
 
 fn case() -> impl Strategy<Value = Arc<CaseInfo>> {
-    (text(), text(), text(), position(), vec(text(), 0..3), option::of(text()), any::<Option<u32>>())
-        .prop_map(|(id, name, suite, position, tags, copy_of, definition)| {
+    let place = (position(), any::<u32>());
+    (text(), text(), text(), place, vec(text(), 0..3), option::of(text()), any::<Option<u32>>()).prop_map(
+        |(id, name, suite, (position, number), tags, copy_of, definition)| {
             let copy_of = copy_of.map(|id| CaseId::of_file(&id));
             Arc::new(CaseInfo {
                 id: CaseId::of_file(&id),
                 name,
                 suite: suite.into(),
                 position,
+                number,
                 tags,
                 copy_of,
                 definition,
             })
-        })
+        },
+    )
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {

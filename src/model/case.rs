@@ -59,6 +59,8 @@ pub struct CaseInfo {
     pub suite: Arc<str>,
     /// Where the case begins.
     pub position: Position,
+    /// Which of the cases that begin there it is, from 0.
+    pub number: u32,
     /// The user's labels.
     pub tags: Vec<String>,
     /// The case that this is one of several copies of, in a run that repeats its cases.
@@ -69,6 +71,12 @@ pub struct CaseInfo {
 }
 
 impl CaseInfo {
+    /// By which cases are put in the order of the text: file, line, column, and the number among those of one entry.
+    #[must_use]
+    pub fn place(&self) -> (&Position, u32) {
+        (&self.position, self.number)
+    }
+
     /// The id by which the case is known beyond this run.
     #[must_use]
     pub fn lasting_id(&self) -> &CaseId {
@@ -154,8 +162,8 @@ pub struct TestCase {
     pub variables: Arc<Variables>,
     /// The reason for which it is not run.
     pub skip: Option<String>,
-    /// Programs without which it is skipped.
-    pub requires: Arc<[String]>,
+    /// Programs without which it is skipped: names, and paths relative to the descriptor's folder.
+    pub requires: Arc<[Template]>,
     /// Set when it is known to fail.
     pub expected_failure: Option<Box<ExpectedFailure>>,
     /// Set when it breaks no run.

@@ -132,6 +132,13 @@ pub enum Test {
         /// Whether more than the value's own keys is refused.
         exact: bool,
     },
+    /// The content, a value within JSON, is this one.
+    Value {
+        /// The value; strings in it may be templates.
+        value: serde_json::Value,
+        /// Whether more than the keys of its objects is refused.
+        exact: bool,
+    },
     /// What the query finds in the JSON of the content is as expected.
     JsonPath {
         /// Where to look.

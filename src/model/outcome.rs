@@ -50,6 +50,9 @@ impl Skip {
     pub fn reason(&self) -> String {
         match self {
             Self::Declared(reason) => reason.clone(),
+            Self::Missing(program) if program.contains('/') => {
+                format!("requires the program \"{program}\", and there is no file that can be executed")
+            }
             Self::Missing(program) => format!("requires the program \"{program}\", which was not found"),
             Self::After(before) => format!("runs after {before}, which has not passed"),
             Self::Interrupted => "interrupted: the run was stopped while this case ran".to_owned(),

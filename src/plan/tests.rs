@@ -17,6 +17,7 @@ fn info(suite: &str, name: &str) -> Arc<CaseInfo> {
         name: name.to_owned(),
         suite: suite.into(),
         position: Position { file: format!("{suite}.test.json").into(), line: 1, column: 1 },
+        number: 0,
         tags: Vec::new(),
         copy_of: None,
         definition: None,

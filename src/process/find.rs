@@ -36,11 +36,10 @@ pub fn find_program(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Result<Pa
     let folders = path.into_iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute());
     for folder in folders.filter(|_| !name.is_empty()) {
         let candidate = folder.join(name);
-        if access(&candidate, Access::EXEC_OK).is_ok() {
-            if candidate.is_file() {
-                return Ok(candidate);
-            }
-        } else if not_executable.is_none() && candidate.is_file() {
+        if is_program(&candidate) {
+            return Ok(candidate);
+        }
+        if not_executable.is_none() && candidate.is_file() {
             not_executable = Some(candidate);
         }
     }
@@ -55,6 +54,12 @@ pub fn find_program(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Result<Pa
             StartError::NotInPath { name: name.to_string_lossy().into_owned(), searched }
         }
     })
+}
+
+/// Whether there is a file that may be executed.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    access(path, Access::EXEC_OK).is_ok() && path.is_file()
 }
 
 /// What was searched, in a few words.

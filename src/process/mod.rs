@@ -44,7 +44,7 @@ pub use capture::Capture;
 pub use conversation::{Conversation, Silence};
 pub use descriptors::make_room;
 pub use error::StartError;
-pub use find::find_program;
+pub use find::{find_program, is_program};
 pub use helper::{init, is_initialised};
 pub use linux::{hear_signals, seal_descriptors};
 pub use orphans::{adopt_orphans, adopts_orphans, end_orphans, reap_orphans};

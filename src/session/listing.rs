@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, TestCase};
+use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position, TestCase};
 use crate::plan::TestPlan;
 use crate::text::terminal::{Colours, printable};
 
@@ -29,6 +29,8 @@ struct Entry<'a> {
     suite: &'a str,
     file: &'a str,
     line: u32,
+    #[serde(skip)]
+    place: (&'a Position, u32),
     tags: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     skip: Option<String>,
@@ -49,7 +51,7 @@ struct Error<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// What `plan` would run, in the order of the files.
+    /// What `plan` would run, in the order of the files and of what stands in them.
     #[must_use]
     pub fn new(plan: &'a TestPlan) -> Self {
         let mut cases: Vec<_> = plan.cases.iter().map(|case| Entry::of_case(case, plan)).collect();
@@ -60,7 +62,7 @@ impl<'a> Listing<'a> {
                 _ => broken.push(result),
             }
         }
-        cases.sort_by_key(|entry| (entry.file, entry.line));
+        cases.sort_by_key(|entry| entry.place);
         let failures = broken.iter().flat_map(|result| result.all_failures());
         let errors = failures.map(|failure| Error {
             file: &failure.position.file,
@@ -163,6 +165,7 @@ impl<'a> Entry<'a> {
             suite: &info.suite,
             file: &info.position.file,
             line: info.position.line,
+            place: info.place(),
             tags: &info.tags,
             skip,
             takes: None,

@@ -21,13 +21,15 @@ mod room;
 mod signals;
 mod state;
 
+use std::ffi::OsStr;
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::discovery::DiscoverOptions;
+use crate::config;
+use crate::discovery::{self, DiscoverOptions};
 use crate::golden::Updater;
 use crate::model::{RunFinished, TestCase};
 use crate::plan::{Order, Recall, Selection, Share, TestPlan};
@@ -35,6 +37,7 @@ use crate::process;
 use crate::report::{JournalReporter, JunitError, JunitOptions, JunitReporter, Reporters};
 use crate::runner::{self, Control, LocalExecutor, Options, Pace, Policy, Ran, Repetition, RunFolder};
 use crate::sandbox::{CleanEnvironment, RunDirectory};
+use crate::text::{Template, Variables};
 
 #[cfg(any(feature = "cli", feature = "harness"))]
 pub use charge::Charge;
@@ -180,7 +183,7 @@ pub fn run(
     if let Some(memory) = &memory {
         all = all.with("the history", Box::new(memory.listener()));
     }
-    let goldens = config.update.then(|| Updater::new(config.root.clone()));
+    let goldens = config.update.then(|| Updater::new(config.root.clone(), is_read));
     let shown = PathBuf::from(".partest/runs").join(&folder.id);
     let kept = RunFolder { path: config.root.join(&shown), shown };
     let exposed = exposure::warnings(&plan, std::env::var_os("PATH").as_deref());
@@ -203,6 +206,11 @@ pub fn run(
         ended.warnings.extend(exposed);
         ended
     })
+}
+
+/// Whether a file is, by its name, one that says what is run.
+fn is_read(path: &Path) -> bool {
+    discovery::is_read(path) || path.file_name().is_some_and(|name| name == config::FILE)
 }
 
 /// Runs a plan that leaves nothing but what `reporters` make of it, and files of its cases in the folder `kept`.
@@ -232,19 +240,26 @@ pub fn run_with(
     Ok(Ended { finished, complaints, warnings: Vec::new(), strays })
 }
 
-/// The first program that the case requires and that its processes would not find.
+/// The first program that the case requires and that its processes would not find. A name with a `/` is a path,
+/// relative to the descriptor's folder.
 #[must_use]
 pub fn missing_program(case: &TestCase) -> Option<String> {
     if case.requires.is_empty() {
         return None;
     }
     let environment = CleanEnvironment::of_this_process();
-    let path = match case.environment.set.get("PATH") {
-        Some(own) => own.source().as_ref(),
-        None => environment.path(),
+    let variables = Variables::from([("dir".to_owned(), case.folder.to_string_lossy().into())]);
+    // What only an attempt knows stays as it stands, and names no folder yet.
+    let known = |template: &Template| {
+        template.render(&variables).map_or_else(|_| template.source().to_owned(), String::from)
     };
-    let absent = |name: &&String| process::find_program(name.as_ref(), Some(path), &case.folder).is_err();
-    case.requires.iter().find(absent).cloned()
+    let own = case.environment.set.get("PATH").map(known);
+    let path = own.as_deref().map_or(environment.path(), OsStr::new);
+    let is_there = |name: &String| {
+        let found = process::find_program(name.as_ref(), Some(path), &case.folder);
+        found.is_ok_and(|program| process::is_program(&program))
+    };
+    case.requires.iter().map(known).find(|name| !is_there(name))
 }
 
 /// The working directory, free of links. It is the project's root where there is no `partest.toml`.

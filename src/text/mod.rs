@@ -5,6 +5,7 @@
 //! This module must never know what a test case is, and never lose text without saying so.
 
 mod budget;
+pub mod csv;
 mod escape;
 mod evaluate;
 pub mod excerpt;

@@ -10,9 +10,7 @@ pub fn typed(text: &str) -> Value {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         _ => match serde_json::from_str::<serde_json::Number>(text) {
-            Ok(number) if number.to_string() == text && (number.is_i64() || number.is_f64()) => {
-                Value::Number(number)
-            }
+            Ok(number) if number.to_string() == text => Value::Number(number),
             _ => Value::String(text.to_owned()),
         },
     }

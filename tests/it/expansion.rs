@@ -174,3 +174,55 @@ fn an_explanation_knows_captures_and_the_settings_of_the_project() {
     shows(r#"steps[0].capture.id = "stdout""#, "# n.test.yaml:3:31");
     shows(r#"steps[1].run = "test {{ id }} = 1""#, "# n.test.yaml:4:9");
 }
+
+#[test]
+fn large_numbers_are_numbers_wherever_values_stand() {
+    let text = r#"
+cases:
+- name: body
+  run: echo '{"n":12345678901234567890}'
+  expect: {stdout: {json: {n: 12345678901234567890}}}
+- name: matrix
+  matrix: {n: [12345678901234567890]}
+  run: echo '{"n":{{ n }}}'
+  expect: {stdout: {json: {n: "{{ n }}"}}}
+- name: rows
+  rows: {file: rows.csv}
+  run: echo '{"n":{{ n }}}'
+  expect: {stdout: {json: {n: "{{ n }}"}}}
+- name: other
+  xfail: it is another number
+  run: echo '{"n":12345678901234567891}'
+  expect: {stdout: {json: {n: 12345678901234567890}}}
+"#;
+    let run =
+        Suite::of("a.test.yaml", text).file("rows.csv", "n\n12345678901234567890\n").run(&[]).expect_code(0);
+    assert!(run.stdout.contains("3 passed"), "{}", run.stdout);
+}
+
+#[test]
+fn what_is_wrong_with_a_table_is_told_at_its_place_in_the_file() {
+    for (table, place) in [
+        (&b"x\n\"abc\ndef\nghi\n"[..], "t.csv:2:1: the quote is not closed"),
+        (b"x,y\n1,\"a\"b\n", "t.csv:2:3: the cell goes on after its closing quote"),
+        (b"x,,y\n1,2,3\n", "t.csv:1:3: "),
+        (b"x,y,x\n1,2,3\n", "t.csv:1:5: the column `x` stands twice"),
+        (b"x, work\n1,2\n", "t.csv:1:3: `work` already has a meaning of its own"),
+        (b"name\nM\xfcller\n", "t.csv:2:2: not UTF-8 at byte 6"),
+        (b"\xef\xbb\xbfname\nM\xfcller\n", "t.csv:2:2: not UTF-8 at byte 9"),
+    ] {
+        let suite =
+            Suite::of("a.test.yaml", "name: a\nrun: 'true'\nrows: {file: t.csv}\n").file("t.csv", table);
+        let run = suite.run(&["check"]).expect_code(2);
+        let (file, message) = place.split_once(": ").expect("a place");
+        assert!(run.stdout.contains(file) && run.stdout.contains(message), "{place}\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn equal_labels_are_counted_each_for_itself() {
+    let suite = Suite::of("a.test.yaml", "name: n\nmatrix: {x: [1, 1.0, '1', 'true', true]}\nrun: 'true'\n");
+    let run = suite.run(&["--list"]).expect_code(0);
+    let ids: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(ids, ["a::n[x=1]", "a::n[x=1.0]", "a::n[x=1#2]", "a::n[x=true]", "a::n[x=true#2]"]);
+}

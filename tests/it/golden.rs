@@ -25,11 +25,28 @@ fn read(suite: &Suite, name: &str) -> Vec<u8> {
     fs::read(suite.path().join("sub/expected").join(name)).expect(name)
 }
 
-fn update(suite: &Suite, arguments: &[&str], ci: Option<&str>) -> Run {
+/// Variables of systems for continuous integration.
+const SYSTEMS: [&str; 11] = [
+    "CI",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+    "bamboo_buildKey",
+];
+
+fn update(suite: &Suite, arguments: &[&str], ci: Option<(&str, &str)>) -> Run {
     let mut command = suite.command(&[&["--update"], arguments].concat());
-    command.env_remove("CI");
-    if let Some(ci) = ci {
-        command.env("CI", ci);
+    for name in SYSTEMS {
+        command.env_remove(name);
+    }
+    if let Some((name, value)) = ci {
+        command.env(name, value);
     }
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     suite.finish(command.spawn().expect("started"))
@@ -87,7 +104,7 @@ fn every_step_runs_and_updates_its_own() {
         "a.test.yaml",
         "name: a\nsteps:\n  - {run: echo 1, expect: {stdout: {file: one}}}\n  - {run: echo 2, expect: {stdout: {file: two}}}\n",
     );
-    let run = update(&suite, &["-q"], Some("false")).expect_code(0);
+    let run = update(&suite, &["-q"], Some(("CI", "false"))).expect_code(0);
     assert!(run.stdout.contains("created: one") && run.stdout.contains("created: two"), "{}", run.stdout);
     assert_eq!(fs::read_to_string(suite.path().join("two")).expect("written"), "2\n");
     suite.run(&[]).expect_code(0);
@@ -95,15 +112,17 @@ fn every_step_runs_and_updates_its_own() {
 
 #[test]
 fn a_ci_updates_nothing() {
-    for ci in ["true", "1", "yes"] {
+    let on = ["true", "1", "yes"].map(|value| ("CI", value));
+    for (name, value) in on.into_iter().chain(SYSTEMS.map(|name| (name, "True"))) {
         let suite = suite();
-        let run = update(&suite, &[], Some(ci)).expect_code(2);
-        assert!(run.stderr.contains("CI"), "{}", run.stderr);
+        let run = update(&suite, &[], Some((name, value))).expect_code(2);
+        assert!(run.stderr.contains(&format!("variable {name} is set")), "{}", run.stderr);
         assert_eq!(read(&suite, "differs.txt"), b"1\n2\n");
         assert!(!suite.path().join(".partest").exists(), "something ran");
     }
     for off in ["", "0", "false", "FALSE"] {
-        update(&suite(), &["--filter", "::differs"], Some(off)).expect_code(0);
+        update(&suite(), &["--filter", "::differs"], Some(("CI", off))).expect_code(0);
+        update(&suite(), &["--filter", "::differs"], Some(("TF_BUILD", off))).expect_code(0);
     }
 }
 
@@ -155,4 +174,48 @@ fn large_and_odd_goldens_are_told_and_kept() {
         run.verdict("large")
     );
     assert_eq!(fs::metadata(suite.path().join("large")).expect("there").len(), 17 << 20);
+}
+
+#[test]
+fn what_was_changed_is_shown_also_of_one_line() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "cases:\n  - {name: new, run: echo one, expect: {stdout: {file: new.txt}}}\n  - {name: old, run: echo two, expect: {stdout: {file: old.txt}}}\n",
+    )
+    .file("old.txt", "three\n");
+    let run = update(&suite, &[], None).expect_code(0);
+    for line in ["created: new.txt", "| +one", "updated: old.txt", "| -three", "| +two"] {
+        assert!(run.stdout.contains(line), "{line}\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_change_that_is_shown_is_bounded() {
+    let suite = Suite::of("a.test.yaml", "run: seq 100000\nexpect: {stdout: {file: new.txt}}\n");
+    let run = update(&suite, &[], None).expect_code(0);
+    assert!(run.stdout.contains("| +1\n") && run.stdout.len() < 20_000, "{}", run.stdout.len());
+}
+
+#[test]
+fn what_says_what_is_run_is_never_rewritten() {
+    let cases = ["a.test.yaml", "other.test.json", "new.test.toml", "suite.toml", "partest.toml", "link"];
+    let list: String = cases
+        .iter()
+        .map(|file| format!("  - {{name: {file}, run: echo x, expect: {{stdout: {{file: {file}}}}}}}\n"))
+        .collect();
+    let text = format!("cases:\n{list}");
+    let suite = Suite::of("a.test.yaml", &text)
+        .file("other.test.json", r#"{ "run": "true" }"#)
+        .file("suite.toml", "[vars]\na = 1\n")
+        .file("partest.toml", "");
+    symlink("suite.toml", suite.path().join("link")).expect("linked");
+    let run = update(&suite, &[], None).expect_code(1);
+    for name in cases {
+        let (verdict, message) = run.verdict(name);
+        assert!(verdict == "failure" && message.contains("partest reads it itself"), "{name}: {message}");
+    }
+    assert_eq!(fs::read_to_string(suite.path().join("a.test.yaml")).expect("readable"), text);
+    assert!(!suite.path().join("new.test.toml").exists());
+    let odd = Suite::of("odd", "run: echo x\nexpect: {stdout: {file: odd}}\n");
+    assert!(update(&odd, &["odd"], None).expect_code(1).stdout.contains("partest reads it itself"));
 }

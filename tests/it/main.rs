@@ -5,6 +5,7 @@ mod captures;
 mod cargo_harness;
 mod check;
 mod completions;
+mod conditions;
 mod config;
 #[cfg(feature = "http")]
 mod download;

@@ -110,3 +110,89 @@ fn an_output_that_was_cut_is_not_normalized() {
     let run = suite.run(&[]).expect_code(1);
     assert!(run.verdict("a").1.contains("too long to be tested"), "{:?}", run.verdict("a"));
 }
+
+#[test]
+fn matchers_of_a_jsonpath_compare_values_with_their_types() {
+    let holds = [
+        ("2", r#"{ "equals": 2 }"#),
+        ("2", r#"{ "equals": 2.0 }"#),
+        ("2", r#"{ "equals": "{{ 1 + 1 }}" }"#),
+        ("2", r#"{ "not": "2" }"#),
+        ("2", r#"{ "not": null }"#),
+        ("2", r#"{ "not": { "equals": "2" } }"#),
+        ("2", r#"{ "one_of": [1, 2, null] }"#),
+        ("null", r#"{ "one_of": [1, 2, null] }"#),
+        ("null", r#"{ "equals": null }"#),
+        ("[1,2]", r#"{ "not": [1] }"#),
+        ("[1,2]", r#"{ "one_of": ["a", [1, 2]] }"#),
+        (r#"{"a":1}"#, r#"{ "equals": { "a": 1 } }"#),
+        (r#"{"a":1,"b":2}"#, r#"{ "not": { "equals": { "a": 1 } } }"#),
+        (r#""a 1""#, r#"{ "normalize": { "replace": "\\d", "with": "N" }, "equals": "a N" }"#),
+        ("12345678901234567890", r#"{ "equals": 12345678901234567890 }"#),
+        ("12345678901234567890", r#"{ "number": { "min": 12345678901234567890 } }"#),
+        ("[]", r#"{ "empty": true }"#),
+        ("{}", r#"{ "empty": true }"#),
+        (r#""""#, r#"{ "empty": true }"#),
+        ("[0]", r#"{ "empty": false }"#),
+        (r#"{"a":[]}"#, r#"{ "empty": false }"#),
+        ("0", r#"{ "empty": false }"#),
+    ];
+    let fails = [
+        ("2", r#"{ "equals": "2" }"#, r#"expected "2", found 2"#),
+        (r#""2""#, r#"{ "equals": 2 }"#, r#"expected 2, found "2""#),
+        ("2", r#"{ "not": 2 }"#, "expected not: equals 2"),
+        ("3", r#"{ "one_of": [1, "3", null] }"#, r#"expected one of 1, "3", null; found 3"#),
+        (r#"{"a":1,"b":2}"#, r#"{ "equals": { "a": 1 } }"#, "$.b: expected nothing, found 2"),
+        ("12345678901234567891", r#"{ "equals": 12345678901234567890 }"#, "found 12345678901234567891"),
+        ("[]", r#"{ "empty": false }"#, "is empty, and should not be"),
+        ("{}", r#"{ "empty": false }"#, "is empty, and should not be"),
+        ("[0]", r#"{ "empty": true }"#, "expected nothing"),
+        ("2", r#"{ "empty": true }"#, "expected nothing"),
+    ];
+    let case = |number: usize, value: &str, matcher: &str| {
+        let echo = format!("cat <<'E'\n{{\"u\":{value}}}\nE");
+        format!(
+            r#"{{ "name": "{number}", "run": {echo:?}, "expect": {{ "stdout": {{ "jsonpath": {{ "$.u": {matcher} }} }} }} }}"#
+        )
+    };
+    let all = holds.iter().map(|(value, matcher)| (value, matcher));
+    let all = all.chain(fails.iter().map(|(value, matcher, _)| (value, matcher)));
+    let cases: Vec<_> =
+        all.enumerate().map(|(number, (value, matcher))| case(number, value, matcher)).collect();
+    let run = Suite::of("a.test.json", &format!(r#"{{ "cases": [{}] }}"#, cases.join(","))).run(&[]);
+    let run = run.expect_code(1);
+    for (number, (value, matcher)) in holds.iter().enumerate() {
+        assert_eq!(run.verdict(&number.to_string()).0, "passed", "{value} {matcher}\n{}", run.stdout);
+    }
+    for (number, (value, matcher, part)) in fails.iter().enumerate() {
+        let (verdict, message) = run.verdict(&(holds.len() + number).to_string());
+        assert_eq!(verdict, "failure", "{value} {matcher}");
+        assert!(message.contains(part), "{value} {matcher}: {message}");
+    }
+}
+
+#[test]
+fn what_a_jsonpath_does_not_find_is_no_value_at_all() {
+    let matcher = |matcher: &str| {
+        let text =
+            format!("name: case\nrun: echo '{{}}'\nexpect: {{stdout: {{jsonpath: {{$.u: {matcher}}}}}}}\n");
+        let run = Suite::of("a.test.yaml", text.replace("echo '{}'", "echo {}").as_str()).run(&[]);
+        run.verdict("case")
+    };
+    for holds in ["{exists: false}", "{not: {exists: true}}", "{one_of: [{exists: false}, 2]}"] {
+        assert_eq!(matcher(holds).0, "passed", "{holds}");
+    }
+    let cannot = [
+        "{exists: true}",
+        "{not: {equals: '2'}}",
+        "{not: 2}",
+        "{empty: true}",
+        "{one_of: [1, 2]}",
+        "{not: {empty: true}}",
+    ];
+    for fails in cannot {
+        let failure = ("failure", "stdout: $.u: found nothing in {}".to_owned());
+        assert_eq!(matcher(fails), failure, "{fails}");
+    }
+    assert!(matcher("{not: {exists: false}}").1.contains("expected not: does not exist"));
+}

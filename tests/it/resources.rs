@@ -160,3 +160,9 @@ fn slots_are_settings() {
     let wrong = Suite::of("partest.toml", "[profile.default]\npools = { gpu = 0 }\n").run(&[]).expect_code(2);
     assert!(wrong.stderr.contains("partest.toml:2:17"), "{}", wrong.stderr);
 }
+
+#[test]
+fn nothing_of_a_pool_that_nobody_declares_is_a_mistake_too() {
+    let run = Suite::of("a.test.yaml", "run: 'true'\npools: {gpu: 0}\n").run(&["check"]).expect_code(2);
+    assert!(run.stdout.contains("there is no pool `gpu`"), "{}", run.stdout);
+}

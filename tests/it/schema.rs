@@ -67,7 +67,7 @@ fn another_validator_accepts_every_sample_suite() {
 }
 
 /// Descriptors that are wrong, each in one way.
-const BAD: [&str; 28] = [
+const BAD: [&str; 33] = [
     r#"{ "run": ["a"], "expcet": {} }"#,
     r#"{ "run": 5 }"#,
     r#"{ "run": [] }"#,
@@ -92,6 +92,11 @@ const BAD: [&str; 28] = [
     r#"{ "run": "a", "rows": { "columns": ["a"] } }"#,
     r#"{ "run": "a", "only_if": { "oss": "linux" } }"#,
     r#"{ "run": "a", "vars": "{{ a }}" }"#,
+    r#"{ "run": "a", "weight": 0 }"#,
+    r#"{ "run": "a", "name": "" }"#,
+    r#"{ "run": "a", "expect": { "stdout": { "one_of": [] } } }"#,
+    r#"{ "steps": [] }"#,
+    r#"{ "cases": [] }"#,
     r#"{ "cases": 3 }"#,
     r#"{ "cases": [{ "run": "a" }] }"#,
     r#"{ "cases": [{ "name": "a", "run": "a" }], "timeout": "5s" }"#,

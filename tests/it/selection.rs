@@ -114,3 +114,37 @@ fn a_broken_suite_file_is_told_when_one_case_below_it_is_asked_for() {
     assert!(suite.run(&["--exact", "files::files"]).expect_code(0).stdout.contains("1 passed"));
     suite.run(&["--tag", "smoke"]).expect_code(2);
 }
+
+#[test]
+fn cases_are_told_in_the_order_of_the_text_however_it_is_spelled() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{"cases":[{"name":"c","run":"false"},{"name":"b","run":"true","skip":"no"},{"name":"a","run":"false"}]}"#,
+    )
+    .file(
+        "b.test.yaml",
+        "name: m\nmatrix: {x: [1, 10, 2]}\nskip: \"{{ 'no' if x == 1 else false }}\"\nrun: 'false'\n",
+    );
+    let order = ["a::c", "a::b", "a::a", "b::m[x=1]", "b::m[x=10]", "b::m[x=2]"];
+    assert_eq!(suite.run(&["--list"]).expect_code(0).stdout.lines().collect::<Vec<_>>(), order);
+    let listed = suite.run(&["--list", "--format", "json"]).expect_code(0).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let ids =
+        listed["cases"].as_array().expect("a list").iter().map(|case| case["id"].as_str().expect("an id"));
+    assert_eq!(ids.collect::<Vec<_>>(), order);
+    let run = suite.run(&["-j4", "--order", "random"]).expect_code(1);
+    let (_, summary) = run.stdout.split_once("failures:\n").expect("a summary");
+    let told: Vec<_> = summary.lines().filter_map(|line| line.split_whitespace().nth(1)).take(4).collect();
+    assert_eq!(told, ["a::c", "a::a", "b::m[x=10]", "b::m[x=2]"]);
+    let names = |run: &crate::support::Run| -> Vec<String> {
+        let cases = run.report().test_suites.into_iter().flat_map(|suite| suite.test_cases);
+        cases.map(|case| case.name.to_string()).collect()
+    };
+    let order = ["c", "b", "a", "m[x=1]", "m[x=10]", "m[x=2]"];
+    assert_eq!(names(&run), order);
+    let path = suite.path().join("again.xml");
+    suite.run(&["report", "--from", "last", "--junit", "again.xml"]);
+    let again = std::fs::read_to_string(path).expect("written");
+    let places = order.map(|name| again.find(&format!("<testcase name=\"{name}\"")).expect(name));
+    assert!(places.is_sorted(), "{again}");
+}

@@ -86,7 +86,7 @@ fn what_the_name_says_is_not_repeated() {
 fn rows_are_inline_or_in_files() {
     assert_eq!(
         names("name: n\nrun: a\nrows: [{name: p, x: 1}, {x: 2}, {x: 2}, {name: p}]"),
-        ["n[p]", "n[x=2]", "n[x=2#3]", "n[p#4]"]
+        ["n[p]", "n[x=2]", "n[x=2#2]", "n[p#2]"]
     );
     assert_eq!(
         made("name: n\nrun: 'is {{ y }}'\nrows: {columns: [x, y], rows: [[1, 2], ['', null]]}"),
@@ -147,7 +147,7 @@ fn mistakes_are_told_where_they_stand() {
         ("run: a\nmatrix: {work: [1]}", "2:10 `work` already has a meaning of its own"),
         (
             "run: a\nmatrix: {a: ['{{ work }}']}",
-            "2:14 the value of `a` holds `{{`, which is not replaced in variables",
+            "2:14 the value of `a` holds `{{`, which is replaced in `vars` alone",
         ),
         ("run: a\nmatrix: {a: [1], exclude: [{b: 1}]}", "2:29 the matrix has no list `b`"),
         ("run: a\nmatrix: {a: [1], exclude: [{a: 2}]}", "2:32 `2` is no value of `a`"),
@@ -204,7 +204,7 @@ fn mistakes_in_tables_are_told_in_the_table() {
     );
     assert_eq!(
         messages("run: a\nrows: {file: data/header.csv}"),
-        ["data/header.csv:1:1 `b c` is no name for a variable"]
+        ["data/header.csv:1:3 `b c` is no name for a variable"]
     );
     assert_eq!(
         messages("run: a\nrows: {file: data/named.csv}"),

@@ -250,3 +250,30 @@ fn one_mistake_has_one_place_in_every_format() {
         assert_eq!((diagnostic.position.line, diagnostic.position.column), (3, column), "{path}");
     }
 }
+
+#[test]
+fn whole_numbers_go_up_to_64_bits_without_a_sign() {
+    use crate::descriptor::{Format, Sources, read_tree};
+    let tree = |format, text: &str| {
+        let read = read_tree(&"a".into(), text.as_bytes(), format, &Sources::default());
+        read.map(|(_, node)| node.to_json()).map_err(|problem| problem.rendered)
+    };
+    let largest = serde_json::json!({ "a": [u64::MAX, i64::MIN, 9_223_372_036_854_775_808_u64] });
+    let text = r#"{"a": [18446744073709551615, -9223372036854775808, 9223372036854775808]}"#;
+    assert_eq!(tree(Format::Json, text), Ok(largest.clone()));
+    assert_eq!(tree(Format::Yaml, text), Ok(largest));
+    for (format, text, help) in [
+        (
+            Format::Json,
+            "{\n\"a\": 18446744073709551616}",
+            "they go from -9223372036854775808 to 18446744073709551615",
+        ),
+        (Format::Json, "{\n\"a\": -9223372036854775809}", "put it in quotes"),
+        (Format::Yaml, "#\na: 18446744073709551616", "they go from"),
+        (Format::Yaml, "#\na: -9223372036854775809", "they go from"),
+        (Format::Toml, "#\na = 9223372036854775808", "TOML has no whole numbers above 9223372036854775807"),
+    ] {
+        let rendered = tree(format, text).expect_err("too large");
+        assert!(rendered.contains(help) && rendered.contains("a:2:"), "{rendered}");
+    }
+}

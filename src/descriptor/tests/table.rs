@@ -37,7 +37,7 @@ impl<'de> Deserializer<'de> for FieldNames<'_> {
 #[test]
 fn the_readme_names_every_matcher() {
     let mut known = Vec::new();
-    assert!(RawMatchers::deserialize(FieldNames(&mut known)).is_err());
+    assert!(<RawMatchers>::deserialize(FieldNames(&mut known)).is_err());
     let known: BTreeSet<&str> = known.into_iter().collect();
     assert!(known.len() > 10, "{known:?}");
 

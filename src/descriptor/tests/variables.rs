@@ -188,3 +188,40 @@ fn conditions_skip_with_a_reason() {
     assert_eq!(reason("skip: \"{{ 'no' if 1 > 2 else false }}\"\nonly_if: ~"), "");
     assert_eq!(reason("skip: \"{{ 'yes' if 2 > 1 else false }}\""), "yes");
 }
+
+#[test]
+fn variables_may_name_each_other_and_those_further_out() {
+    let text = "vars: {url: 'http://{{ host }}:{{ port_of.web }}', host: 'www.{{ domain }}', domain: x.org, port_of: {web: 8, all: ['{{ port_of_db }}']}, port_of_db: 9}\n\
+                cases:\n- name: a\n  vars: {domain: y.org, full: '{{ url }}/{{ domain }}', n: '{{ port_of.all[0] + 1 }}'}\n  run: ['{{ full }}', '{{ n }}']\n  retries: '{{ n }}'";
+    let command = |overrides: Variables| {
+        let overrides = Arc::new(overrides);
+        let around = Around { outside: &Fake, overrides: &overrides };
+        let loaded =
+            with_file("x.test.yaml", text.as_bytes(), |file| read(file, &Defaults::default(), &around));
+        assert!(loaded.broken.is_empty(), "{:#?}", loaded.broken);
+        let StepAction::Run(run) = &loaded.cases[0].steps[0].action else { panic!("no process") };
+        let RunCommand::Program(words) = &run.command else { panic!("no program") };
+        words.iter().map(|word| word.source().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(command(Variables::new()), ["http://www.x.org:8/y.org", "10"]);
+    let overrides = Variables::from([("domain".to_owned(), "cli".into())]);
+    assert_eq!(command(overrides), ["http://www.cli:8/cli", "10"]);
+}
+
+#[test]
+fn what_a_variable_cannot_be_made_of_is_told() {
+    for (text, expected) in [
+        ("run: a\nvars: {a: '{{ b }}', b: '{{ c }}', c: '{{ a }}'}", "2:8 `a` is made of itself"),
+        ("run: a\nvars: {a: ['{{ a }}']}", "2:8 `a` is made of itself"),
+        ("run: a\nvars: {b: 1, a: '{{ bb }}'}", "2:14 unknown variable `bb`"),
+        ("run: a\nvars: {a: '{{ b.x }}', b: {y: 1}}", "2:8 unknown variable `b.x`"),
+        ("run: a\nvars: {a: '{{ dir }}/x'}", "2:8 `dir` is known only when the case runs"),
+        ("run: a\nvars: {a: '{{ '}", "2:8 the template is broken"),
+        ("run: a\nvars: {a: \"{{ '{{' }}\"}", "2:8 the value holds `{{`"),
+        ("run: a\nmatrix: {m: [1]}\nvars: {a: '{{ m }}'}", "3:8 unknown variable `m`"),
+    ] {
+        let found = diagnostics("x.test.yaml", text);
+        let told = format!("{}:{} {}", found[0].position.line, found[0].position.column, found[0].message);
+        assert!(told.starts_with(expected), "{text}: {told}");
+    }
+}

@@ -10,6 +10,7 @@ fn info(path: &str, name: &str, tags: &[&str]) -> CaseInfo {
         name: name.to_owned(),
         suite: suite.into(),
         position: Position { file: path.into(), line: 1, column: 1 },
+        number: 0,
         tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
         copy_of: None,
         definition: None,

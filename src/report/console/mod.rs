@@ -170,7 +170,7 @@ impl<W: Write> ConsoleReporter<W> {
         if bad || notable || !result.updated.is_empty() || (every_case && !never_begun) {
             block::case_line(page, result);
         }
-        block::updated_block(page, result, verbosity >= Verbosity::Verbose);
+        block::updated_block(page, result, verbosity > Verbosity::Quiet);
         if bad {
             block::failure_block(page, result);
             block::rerun_line(page, result, &self.options);

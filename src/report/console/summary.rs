@@ -1,9 +1,10 @@
 //! The end of a run: the failures once more, the slowest cases, and the line that says it all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{CaseId, CaseResult, Outcome, RunFinished, Standing, signal_name};
+use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, RunFinished, Standing, signal_name};
 use crate::report::console::page::{BAD, FAINT, GOOD, ODD, Page, is_bad, one_line, style, word};
 use crate::time::format_duration;
 
@@ -19,7 +20,7 @@ const NOTABLE: Duration = Duration::from_millis(100);
 /// What is remembered of the cases for the end.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    failures: Vec<(CaseId, Standing, String)>,
+    failures: Vec<(Arc<CaseInfo>, Standing, String)>,
     slowest: Vec<(Duration, CaseId)>,
     repeated: BTreeMap<CaseId, Repeated>,
     /// Whether nobody knows how many copies of a case there are, so that not all that failed are kept.
@@ -45,7 +46,7 @@ impl Summary {
         let is_first_failure = self.count(result);
         if is_bad(standing) && (is_first_failure || !self.is_stress) {
             let message = result.all_failures().next().map(|failure| failure.headline().into_owned());
-            self.failures.push((result.info.id.clone(), standing, message.unwrap_or_default()));
+            self.failures.push((Arc::clone(&result.info), standing, message.unwrap_or_default()));
         }
         let duration = result.duration();
         if self.slowest.len() < SLOWEST || self.slowest.last().is_some_and(|(least, _)| duration > *least) {
@@ -96,12 +97,12 @@ impl Summary {
         if self.failures.is_empty() {
             return;
         }
-        self.failures.sort_by(|a, b| a.0.cmp(&b.0));
+        self.failures.sort_by(|(a, ..), (b, ..)| (a.place(), &a.id).cmp(&(b.place(), &b.id)));
         page.paint(BAD.bold(), "failures:").push('\n');
-        for (id, standing, message) in &self.failures {
+        for (info, standing, message) in &self.failures {
             page.push("  ").paint(style(*standing), format_args!("{:<7}", word(*standing)));
             page.push(' ')
-                .inline(id.as_str())
+                .inline(info.id.as_str())
                 .paint(FAINT, format_args!("  {}", one_line(message)))
                 .push('\n');
         }

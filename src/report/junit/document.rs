@@ -38,8 +38,7 @@ pub(crate) struct Run<'a> {
 /// Why even that one is not well-formed.
 pub(crate) fn render(run: &Run<'_>, records: &mut [Record]) -> Result<Vec<u8>, String> {
     records.sort_by(|a, b| {
-        let key = |record: &Record| (record.info.position.line, record.info.position.column);
-        (&a.info.suite, key(a), &a.info.name).cmp(&(&b.info.suite, key(b), &b.info.name))
+        (&a.info.suite, a.info.place(), &a.info.name).cmp(&(&b.info.suite, b.info.place(), &b.info.name))
     });
     tell_apart(records);
     first_well_formed([&|| render_once(run, records), &|| {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::assertion;
 use crate::step::rows::{Rows, twice};
+use crate::text::csv::{Misquoted, header_cells};
 use crate::text::typed;
 
 /// The most bytes of a row of a table that is only counted.
@@ -25,6 +26,11 @@ fn parse(bytes: &[u8], delimiter: u8) -> Result<Vec<Value>, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("it is no text in UTF-8 (byte {})", error.valid_up_to()))?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    header_cells(text, delimiter).map_err(|Misquoted { at, message }| {
+        let before = &text[..at];
+        let column = before[before.rfind('\n').map_or(0, |end| end + 1)..].chars().count() + 1;
+        format!("line {}, column {column}: {message}", before.matches('\n').count() + 1)
+    })?;
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let mut rows = Rows::new(columns(&mut reader)?);
     for record in reader.records() {
@@ -125,6 +131,8 @@ mod tests {
             (&b"a,b\n1\n"[..], "line 2 has 1 cells, and the first line 2"),
             (b"a,a\n1,2\n", "the column \"a\" twice"),
             (b"a\n\xff\n", "no text in UTF-8 (byte 2)"),
+            (b"a\n1\n \xc3\xa4,\"b\n2\n", "line 3, column 4: the quote is not closed"),
+            (b"a\n\"1\"2\n", "line 2, column 1: the cell goes on"),
         ] {
             let reason = parse(text, b',').expect_err("broken");
             assert!(reason.contains(part), "{reason}");

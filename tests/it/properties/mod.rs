@@ -103,6 +103,7 @@ pub(crate) fn expression(text: &str) {
     match Expression::parse(text) {
         Ok(expression) => {
             let info = CaseInfo {
+                number: 0,
                 id: CaseId::new("api/login", "refuses [1]"),
                 name: "refuses [1]".to_owned(),
                 suite: "api/login".into(),
