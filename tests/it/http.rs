@@ -143,7 +143,7 @@ fn a_server_that_breaks_off_is_told_in_words() {
         ("cut-chunk", "the connection was closed in the middle of the body, after 5 bytes"),
         ("bad-chunk", "the body cannot be read, after 0 bytes"),
         ("garbage", "what HOST answers is not HTTP"),
-        ("endless-head", "what HOST answers is not HTTP"),
+        ("endless-head", "what HOST answers has more than 128 header fields"),
         ("bad-gzip", "the body is not what `content-encoding: gzip` says"),
         ("cut-gzip", "the body is not what `content-encoding: gzip` says"),
     ] {

@@ -8,6 +8,8 @@ mod completions;
 mod config;
 #[cfg(feature = "http")]
 mod download;
+#[cfg(feature = "http")]
+mod download_rest;
 mod ending;
 mod expansion;
 #[cfg(feature = "harness")]
@@ -29,6 +31,8 @@ mod golden;
 mod history;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_early;
 #[cfg(feature = "http")]
 mod http_hostile;
 #[cfg(feature = "http")]

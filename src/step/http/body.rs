@@ -74,8 +74,11 @@ fn read_as(
     Err(Trouble::in_body(error, line, received))
 }
 
-/// How many bytes the body has on the wire, where that is told.
+/// How many bytes the body has on the wire, where that is told and counts.
 pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key("transfer-encoding") {
+        return None;
+    }
     headers.get("content-length")?.to_str().ok()?.trim().parse().ok()
 }
 

@@ -11,6 +11,7 @@ mod download;
 mod failure;
 mod line;
 mod proxy;
+mod range;
 mod request;
 mod resolver;
 mod socket;
