@@ -102,7 +102,7 @@ fn the_status_is_of_success_unless_another_is_expected() {
         passes(&server, &format!("http: {{ url: URL/status/{status} }}\n{step}"));
     }
     let run = fails(&server, "http: { url: URL/status/404 }", "status: expected 2xx, found 404");
-    let curl = format!("curl -i {}/status/404", server.url());
+    let curl = format!("curl -i --compressed {}/status/404", server.url());
     assert!(run.stdout.contains(&curl) && run.stdout.contains("HTTP/1.1 404"), "{}", run.stdout);
     fails(
         &server,

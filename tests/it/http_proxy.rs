@@ -121,7 +121,7 @@ fn what_the_case_says_wins_and_exceptions_are_asked_directly() {
     // A failure shows how to ask in the same way.
     let failure = run(&format!("{case}\nexpect: {{ status: 404 }}"), &[]).expect_code(1);
     assert!(
-        failure.stdout.contains(&format!("curl -i -x {address} {}/hello", server.url())),
+        failure.stdout.contains(&format!("curl -i -x {address} --compressed {}/hello", server.url())),
         "{}",
         failure.stdout
     );

@@ -32,6 +32,8 @@ mod history;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
+mod http_curl;
+#[cfg(feature = "http")]
 mod http_early;
 #[cfg(feature = "http")]
 mod http_hostile;

@@ -38,7 +38,7 @@ pub(in crate::step) fn download(
 ) -> StepResult {
     let client = around.carried.client(around.cancellation);
     let mut record = StepRecord::new(String::new());
-    let prepared = begin(client, &download.request, deadline, around, &mut record)
+    let prepared = begin(client, &download.request, deadline, around, &mut record, false)
         .and_then(|request| Ok((request, target(&download.to, around)?)));
     let (request, target) = match prepared {
         Ok(prepared) => prepared,
