@@ -31,6 +31,9 @@ const ANSWERS: &[(&str, &[u8])] = &[
     ("huge-chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nok"),
     ("no-location", b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n"),
     ("bad-location", b"HTTP/1.1 302 Found\r\nlocation: http://[\r\ncontent-length: 0\r\n\r\n"),
+    ("latin", b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; Charset=\"ISO-8859-1\"\r\ncontent-length: 4\r\n\r\ncaf\xe9"),
+    ("no-latin", b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=iso-8859-1\r\ncontent-length: 5\r\n\r\ncaf\xc3\xa9"),
+    ("far-location", b"HTTP/1.1 302 Found\r\nlocation: /no-reason?\xc3\xa4\r\ncontent-length: 0\r\n\r\n"),
     ("folded", b"HTTP/1.1 200 OK\r\nx-long: a\r\n b\r\ncontent-length: 2\r\n\r\nok"),
     ("binary", b"HTTP/1.1 200 OK\r\nx-bytes: \xff\xfe\r\ncontent-length: 4\r\n\r\n\x00\xff\xfe\x1b"),
 ];
@@ -133,6 +136,8 @@ fn unusual_answers_have_their_verdicts() {
             "no-location" => (*name, "http: { url: URL, follow: true }\nexpect: { status: 302 }"),
             "bad-location" => (*name, "http: { url: URL, follow: true }"),
             "binary" => (*name, "expect: { body: { bytes: 00 ff fe 1b }, headers: { x-bytes: { bytes: ff fe } } }"),
+            "latin" | "no-latin" => (*name, "expect: { body: 'caf\u{e9}' }"),
+            "far-location" => (*name, "http: { url: URL, follow: true }\nexpect: { body: ok }"),
             name => (name, ok),
         })
         .collect();
@@ -169,6 +174,9 @@ fn unusual_answers_have_their_verdicts() {
                 "folded",
                 "answers is not HTTP: http parse fail: invalid header name (nor may a header go on in the next line)",
             ),
+            ("latin", ""),
+            ("no-latin", ""),
+            ("far-location", ""),
             ("binary", ""),
         ],
     );

@@ -79,7 +79,7 @@ pub(super) fn execute(
         return trouble.conclude(step, record, around);
     }
     let mut facts = facts_of_head(&parts, record.duration);
-    facts.push((Subject::Body, Fact::Content(body)));
+    facts.push((Subject::Body, Fact::Content(body::in_utf8(body, &parts.headers))));
     let mut observation = Observation { facts, directory: around.directory.to_owned() };
     let mut result = judge::compare(step, &observation, record, around);
     result.record.stdout = after(head, observation.take_content(&Subject::Body));
