@@ -311,10 +311,12 @@ impl Context<'_> {
             return Ok(Cow::Borrowed(value));
         }
         let text = String::from_utf8_lossy(self.whole()?);
+        // Some programs begin every text with it.
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
         if text.trim().is_empty() {
             return Err(Problem::decided(format!("{} is not JSON: it is empty", self.name)));
         }
-        let parsed = serde_json::from_str(&text).map(Cow::Owned);
+        let parsed = serde_json::from_str(text).map(Cow::Owned);
         parsed.map_err(|error| {
             Problem::decided(format!("{} is not JSON: {error}", self.name)).with_detail(self.shown())
         })

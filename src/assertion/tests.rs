@@ -234,6 +234,7 @@ fn json_is_compared_by_value() {
     );
     assert_eq!(message(subset(json!([]))).split(", found").next(), Some("stdout: $: expected []"));
     assert_eq!(stdout("[1]", exact(json!([1]))), None);
+    assert_eq!(stdout("\u{feff}[1]", exact(json!([1]))), None);
     let failure = stdout("{\"a\": 1,\n}", subset(json!({}))).expect("a failure");
     assert_eq!(failure, "stdout is not JSON: trailing comma at line 2 column 1");
     assert_eq!(stdout(" \n", subset(json!(1))), Some("stdout is not JSON: it is empty".to_owned()));

@@ -18,6 +18,8 @@ mod rows;
 mod run;
 mod sleep;
 mod sql;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod trust;
 mod until;
 
 use std::ffi::OsString;

@@ -149,6 +149,10 @@ for name in server client; do
   openssl req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj /CN=$name 2>/dev/null
   printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\\n' >$name.ext
   openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile $name.ext -out $name.pem 2>/dev/null
+done
+# One that says of itself that it is an authority, for a name and for another one.
+for name in localhost elsewhere; do
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout $name.key -out $name.pem -days 2 -subj /CN=$name -addext subjectAltName=DNS:$name 2>/dev/null
 done";
     let made = Command::new("sh").args(["-c", script]).current_dir(suite.path()).status().expect("started");
     assert!(made.success());
@@ -172,7 +176,8 @@ if sys.argv[2] == "unix":
         def server_bind(self): socketserver.TCPServer.server_bind(self)
     Local(sys.argv[1], H).serve_forever()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain("server.pem", "server.key")
+name = sys.argv[3] if len(sys.argv) > 3 else "server"
+context.load_cert_chain(name + ".pem", name + ".key")
 if sys.argv[2] == "client":
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations("ca.pem")
@@ -196,7 +201,9 @@ services:
     run: [python3, server.py, s.sock, unix]
     ready: { http: { url: "http://local/", unix: s.sock } }
   closed: { run: [python3, server.py, "{{ port }}", client] }
-defaults: { services: [open, closed], expect: { body: "hello\n" } }
+  alone: { run: [python3, server.py, "{{ port }}", any, localhost] }
+  elsewhere: { run: [python3, server.py, "{{ port }}", any, elsewhere] }
+defaults: { services: [open, closed, alone, elsewhere], expect: { body: "hello\n" } }
 cases:
   - { name: trusted, http: { url: "https://localhost:{{ services.open.port }}/", tls: { ca: ca.pem } } }
   - { name: unknown, http: { url: "https://127.0.0.1:{{ services.open.port }}/" } }
@@ -207,6 +214,10 @@ cases:
   - { name: never-ready, services: [unknown], run: "true" }
   - { name: through, env: { HTTPS_PROXY: ADDRESS }, http: { url: "https://localhost:{{ services.open.port }}/", tls: { ca: ca.pem } } }
   - { name: no-file, http: { url: "https://127.0.0.1:{{ services.open.port }}/", tls: { ca: none.pem } } }
+  - { name: alone, http: { url: "https://localhost:{{ services.alone.port }}/", tls: { ca: localhost.pem } } }
+  - { name: alone-unknown, http: { url: "https://localhost:{{ services.alone.port }}/", tls: { ca: ca.pem } } }
+  - { name: alone-elsewhere, http: { url: "https://localhost:{{ services.elsewhere.port }}/", tls: { ca: elsewhere.pem } } }
+  - { name: other-key, http: { url: "https://localhost:{{ services.open.port }}/", tls: { ca: ca.pem, cert: client.pem, key: server.key } } }
   - { name: no-key, http: { url: "https://127.0.0.1:{{ services.open.port }}/", tls: { cert: client.pem, key: ca.pem } } }
 "#;
     let proxy = proxy();
@@ -223,6 +234,10 @@ cases:
         ("unknown", "failure", "UnknownIssuer; name the certificates to be trusted as `tls.ca`"),
         ("nobody", "failure", "TLS with 127.0.0.1:"),
         ("no-file", "error", "none.pem: No such file or directory"),
+        ("alone", "passed", ""),
+        ("alone-unknown", "failure", "name the certificates to be trusted as `tls.ca`"),
+        ("alone-elsewhere", "failure", "not valid for name"),
+        ("other-key", "error", "client.pem"),
         ("no-key", "error", "holds no private key in the form of PEM"),
     ] {
         let found = run.verdict(name);

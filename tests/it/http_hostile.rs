@@ -31,6 +31,10 @@ const ANSWERS: &[(&str, &[u8])] = &[
     ("huge-chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nok"),
     ("no-location", b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n"),
     ("bad-location", b"HTTP/1.1 302 Found\r\nlocation: http://[\r\ncontent-length: 0\r\n\r\n"),
+    ("latin", b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; Charset=\"ISO-8859-1\"\r\ncontent-length: 4\r\n\r\ncaf\xe9"),
+    ("no-latin", b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=iso-8859-1\r\ncontent-length: 5\r\n\r\ncaf\xc3\xa9"),
+    ("far-location", b"HTTP/1.1 302 Found\r\nlocation: /no-reason?\xc3\xa4\r\ncontent-length: 0\r\n\r\n"),
+    ("folded", b"HTTP/1.1 200 OK\r\nx-long: a\r\n b\r\ncontent-length: 2\r\n\r\nok"),
     ("binary", b"HTTP/1.1 200 OK\r\nx-bytes: \xff\xfe\r\ncontent-length: 4\r\n\r\n\x00\xff\xfe\x1b"),
 ];
 
@@ -132,6 +136,8 @@ fn unusual_answers_have_their_verdicts() {
             "no-location" => (*name, "http: { url: URL, follow: true }\nexpect: { status: 302 }"),
             "bad-location" => (*name, "http: { url: URL, follow: true }"),
             "binary" => (*name, "expect: { body: { bytes: 00 ff fe 1b }, headers: { x-bytes: { bytes: ff fe } } }"),
+            "latin" | "no-latin" => (*name, "expect: { body: 'caf\u{e9}' }"),
+            "far-location" => (*name, "http: { url: URL, follow: true }\nexpect: { body: ok }"),
             name => (name, ok),
         })
         .collect();
@@ -164,6 +170,13 @@ fn unusual_answers_have_their_verdicts() {
             ("huge-chunk", "the body cannot be read, after 0 bytes"),
             ("no-location", ""),
             ("bad-location", "status 302 leads to \"http://[\", which is no http address"),
+            (
+                "folded",
+                "answers is not HTTP: http parse fail: invalid header name (nor may a header go on in the next line)",
+            ),
+            ("latin", ""),
+            ("no-latin", ""),
+            ("far-location", ""),
             ("binary", ""),
         ],
     );
@@ -177,14 +190,13 @@ fn what_never_ends_is_left_in_time_and_takes_no_memory() {
     let names = ENDLESS.iter().map(|(name, ..)| *name).chain(["bomb", "slow-head", "slow-body"]);
     let cases: Vec<_> = names.map(|name| (name, "timeout: 2s\nhttp: URL")).collect();
     let (run, peak) = run(&server, &cases);
-    let not_http = "answers is not HTTP";
     let timed_out = "timed out after 2.00s: ";
     check(
         &run,
         &[
-            ("continues", not_http),
-            ("long-header", not_http),
-            ("long-status", not_http),
+            ("continues", "answers has a head of more than 64 KiB"),
+            ("long-header", "answers has a head of more than 64 KiB"),
+            ("long-status", "answers has a head of more than 64 KiB"),
             ("chunks", "timed out after 2.00s: status 200, but the body did not end, after"),
             ("long-chunk-size", "the body cannot be read, after 0 bytes"),
             (

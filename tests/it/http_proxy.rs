@@ -13,6 +13,9 @@ pub(crate) fn proxy() -> Server {
         if request.path == "refuse.test:443" {
             return send(stream, "403 Forbidden", "", b"");
         }
+        if request.path == "stall.test:443" {
+            return io::copy(stream, &mut io::sink()).map(drop);
+        }
         if request.method == "CONNECT" {
             let host = TcpStream::connect(&request.path)?;
             stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
@@ -118,7 +121,7 @@ fn what_the_case_says_wins_and_exceptions_are_asked_directly() {
     // A failure shows how to ask in the same way.
     let failure = run(&format!("{case}\nexpect: {{ status: 404 }}"), &[]).expect_code(1);
     assert!(
-        failure.stdout.contains(&format!("curl -i -x {address} {}/hello", server.url())),
+        failure.stdout.contains(&format!("curl -i -x {address} --compressed {}/hello", server.url())),
         "{}",
         failure.stdout
     );
@@ -149,6 +152,13 @@ fn a_proxy_that_fails_is_named() {
         ),
         (
             &address,
+            "{ url: 'https://stall.test/', timeouts: { connect: 2s } }",
+            format!(
+                "connected to the proxy {address}, but it did not connect to stall.test:443 within 2.00s"
+            ),
+        ),
+        (
+            &address,
             "http://127.0.0.1:1/",
             format!("the proxy {address} closed the connection without an answer"),
         ),
@@ -161,9 +171,10 @@ fn a_proxy_that_fails_is_named() {
     let case = format!("env: {{ HTTPS_PROXY: '{address}' }}\nhttp: https://{}/", server.address());
     let run = run(&case, &[]).expect_code(1);
     assert!(
-        run.verdict("a")
-            .1
-            .starts_with(&format!("the connection to the proxy {address} broke before TLS was agreed upon")),
+        run.verdict("a").1.starts_with(&format!(
+            "the connection to {} through the proxy {address} broke before TLS was agreed upon",
+            server.address()
+        )),
         "{:?}",
         run.verdict("a")
     );

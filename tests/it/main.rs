@@ -9,6 +9,8 @@ mod conditions;
 mod config;
 #[cfg(feature = "http")]
 mod download;
+#[cfg(feature = "http")]
+mod download_rest;
 mod ending;
 mod expansion;
 #[cfg(feature = "harness")]
@@ -30,6 +32,10 @@ mod golden;
 mod history;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_curl;
+#[cfg(feature = "http")]
+mod http_early;
 #[cfg(feature = "http")]
 mod http_hostile;
 #[cfg(feature = "http")]

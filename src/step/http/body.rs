@@ -5,11 +5,13 @@ use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
 use brotli_decompressor::Decompressor;
+use encoding_rs::Encoding;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ureq::http::HeaderMap;
 use ureq::http::response::Parts;
 use ureq::{Body, Error};
 
+use crate::model::Captured;
 use crate::step::http::Trouble;
 use crate::step::http::failure::Received;
 use crate::step::http::line::Line;
@@ -74,9 +76,32 @@ fn read_as(
     Err(Trouble::in_body(error, line, received))
 }
 
-/// How many bytes the body has on the wire, where that is told.
+/// How many bytes the body has on the wire, where that is told and counts.
 pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key("transfer-encoding") {
+        return None;
+    }
     headers.get("content-length")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A body in UTF-8, where its head names another charset. One that is UTF-8 nevertheless stays as it is.
+pub(super) fn in_utf8(body: Captured, headers: &HeaderMap) -> Captured {
+    let Some((charset, whole)) = charset(headers).zip(body.whole()) else { return body };
+    if std::str::from_utf8(&whole).is_ok() {
+        return body;
+    }
+    let (text, _, has_errors) = charset.decode(&whole);
+    if has_errors {
+        return body;
+    }
+    Captured { head: text.into_owned().into_bytes(), ..Captured::default() }
+}
+
+fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
+    let kind = headers.get("content-type")?.to_str().ok()?;
+    let mut parameters = kind.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, charset) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Encoding::for_label(charset.trim().trim_matches('"').as_bytes())
 }
 
 /// What was done to a body before it was sent.

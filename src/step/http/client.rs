@@ -1,8 +1,11 @@
 //! Who sends requests: a client that keeps the cookies of an attempt.
 
+use std::sync::Arc;
+
 use data_encoding::BASE64;
+use rustls::ClientConfig;
 use ureq::http::{self, HeaderName, HeaderValue, Method, Response};
-use ureq::unversioned::transport::{Connector as _, RustlsConnector};
+use ureq::unversioned::transport::Connector as _;
 use ureq::{Agent, Body, SendBody};
 use url::Url;
 
@@ -16,7 +19,7 @@ use crate::step::http::proxy::Proxy;
 use crate::step::http::request::{Auth, Content, Request, target_of};
 use crate::step::http::resolver::HostResolver;
 use crate::step::http::socket::{Connected, SocketConnector};
-use crate::step::http::tls;
+use crate::step::http::tls::{self, TlsConnector};
 use crate::time::Deadline;
 
 /// The name that requests give, unless they give another.
@@ -42,7 +45,7 @@ impl Client {
         let line = Line::new(cancellation.clone());
         let connector =
             ().chain(SocketConnector(line.clone()))
-                .chain(RustlsConnector::default())
+                .chain(TlsConnector(line.clone()))
                 .chain(Connected(line.clone()));
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -79,7 +82,7 @@ impl Client {
         let mut hops = Vec::new();
         loop {
             let target = next.target();
-            let response = self.send_one(&next, &tls, &target)?;
+            let response = self.send_one(&next, Arc::clone(&tls), &target)?;
             let status = response.status().as_u16();
             let Some(location) = location(&response).filter(|_| request.follow > 0) else {
                 return Ok(Answer { response, hops });
@@ -87,9 +90,9 @@ impl Client {
             if hops.len() >= request.follow as usize {
                 return Err(Trouble::too_many_redirects(request.follow, &hops));
             }
-            let url = next.url.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            let url = next.url.join(&location).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             let Some(url) = url else {
-                return Err(Trouble::bad_redirect(status, location));
+                return Err(Trouble::bad_redirect(status, &location));
             };
             hops.push((status, url.to_string()));
             redirect(&mut next, status, url);
@@ -99,7 +102,7 @@ impl Client {
     fn send_one(
         &self,
         request: &Request,
-        tls: &ureq::tls::TlsConfig,
+        tls: Arc<ClientConfig>,
         target: &str,
     ) -> Result<Response<Body>, Trouble> {
         let content = request.content.open().map_err(Trouble::start)?;
@@ -119,9 +122,8 @@ impl Client {
         }
         let body = content.map_or_else(SendBody::none, |content| SendBody::from_owned_reader(content.reader));
         let ready = builder.body(body).map_err(|error| Trouble::start(error.to_string()))?;
-        let ready = self.agent.configure_request(ready).tls_config(tls.clone()).build();
         let through = proxy.as_ref().map(|proxy| format!("the proxy {}:{}", proxy.host, proxy.port));
-        self.line.begin_request(proxy);
+        self.line.begin_request(proxy, tls);
         match self.agent.run(ready) {
             Ok(response) => {
                 self.line.reach(Phase::Receiving);
@@ -177,10 +179,15 @@ fn headers(
     headers
 }
 
-/// Where a redirect leads.
-fn location(response: &Response<Body>) -> Option<&str> {
+/// Where a redirect leads. What is no ASCII is sent back as the bytes that it is, in the form of addresses.
+fn location(response: &Response<Body>) -> Option<String> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    response.headers().get("location").filter(|_| is_redirect)?.to_str().ok()
+    let location = response.headers().get("location").filter(|_| is_redirect)?;
+    let readable = |byte: &u8| match byte {
+        byte if byte.is_ascii() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    Some(location.as_bytes().iter().map(readable).collect())
 }
 
 /// The request that follows a redirect: as browsers and curl make it.

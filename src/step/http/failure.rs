@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustls::CertificateError;
 use ureq::Error;
 
 use crate::model::{Failure, FailureKind, Outcome, Step, StepRecord};
@@ -11,6 +12,9 @@ use crate::time::format_duration;
 
 /// How many redirects a message names.
 const NAMED_REDIRECTS: usize = 3;
+
+/// How many fields of a head the library reads.
+const MOST_HEADERS: usize = 128;
 
 /// What kept an answer from coming.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ enum Kind {
     Start,
     /// The connection could not be made, broke, or said what it should not.
     Connection,
+    /// Who was asked for the rest of a file does not give it.
+    Refused,
     /// The time of the step was over.
     Deadline,
     /// The time of a phase was over.
@@ -51,6 +57,12 @@ impl Trouble {
         Self { kind: Kind::Connection, message }
     }
 
+    /// What was broken off by this is not gone on with.
+    pub(super) fn no_rest(broken: &str, status: u16) -> Self {
+        let kind = if status >= 500 { Kind::Connection } else { Kind::Refused };
+        Self { kind, message: format!("{broken}; asked once more, the answer is status {status}") }
+    }
+
     pub(super) fn too_many_redirects(most: u32, hops: &[(u16, String)]) -> Self {
         let last: Vec<_> =
             hops.iter().rev().take(NAMED_REDIRECTS).rev().map(|(_, url)| url.as_str()).collect();
@@ -70,10 +82,12 @@ impl Trouble {
         // Until it is connected to, all is between us and the proxy.
         let host = target;
         let target = through.unwrap_or(target);
+        let end = through.map_or_else(|| host.to_owned(), |proxy| format!("{host} through {proxy}"));
         let state = match phase {
             Phase::Resolving => format!("the host of {target} was not found"),
             Phase::Connecting => format!("not connected to {target}"),
-            Phase::Agreeing => format!("connected to {target}, but TLS was not agreed upon"),
+            Phase::Tunneling => format!("connected to {target}, but it did not connect to {host}"),
+            Phase::Agreeing => format!("connected to {end}, but TLS was not agreed upon"),
             Phase::Sending => format!("connected to {target}, but the request was not sent"),
             Phase::Waiting | Phase::Receiving => format!("connected to {target}, but no answer"),
         };
@@ -95,8 +109,11 @@ impl Trouble {
                 format!("the host of {target} cannot be found: {words}")
             }
             (_, Phase::Connecting) => format!("cannot connect to {target}: {words}"),
+            (_, Phase::Tunneling) => {
+                format!("the connection to {target} broke before it was connected to {host}: {words}")
+            }
             (_, Phase::Agreeing) => {
-                format!("the connection to {target} broke before TLS was agreed upon: {words}")
+                format!("the connection to {end} broke before TLS was agreed upon: {words}")
             }
             (_, Phase::Sending) if reason.is_some() => {
                 format!("the connection to {target} broke while the request was sent: {words}")
@@ -104,8 +121,16 @@ impl Trouble {
             (_, Phase::Sending) => format!("the request cannot be sent: {words}"),
             _ if ended => format!("{target} closed the connection without an answer"),
             _ if reset => format!("{target} reset the connection before an answer"),
-            (Error::Protocol(_) | Error::LargeResponseHeader(..), _) => {
-                format!("what {target} answers is not HTTP: {words}")
+            (Error::LargeResponseHeader(_, most), _) => {
+                format!("what {target} answers has a head of more than {} KiB", most >> 10)
+            }
+            (Error::Protocol(_), _) if words.contains("too many headers") => {
+                format!("what {target} answers has more than {MOST_HEADERS} header fields")
+            }
+            (Error::Protocol(_), _) => {
+                let is_name = words.contains("header name");
+                let help = if is_name { " (nor may a header go on in the next line)" } else { "" };
+                format!("what {target} answers is not HTTP: {words}{help}")
             }
             _ => format!("no answer from {target}: {words}"),
         })
@@ -158,11 +183,16 @@ impl Trouble {
     }
 
     /// Whether the connection broke, so that another might not.
-    pub(super) fn is_of_connection(&self) -> bool {
+    pub(super) fn may_pass(&self) -> bool {
         self.kind == Kind::Connection
     }
 
     /// It in words.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// It in words, and nothing else.
     pub(super) fn into_message(self) -> String {
         self.message
     }
@@ -177,7 +207,9 @@ impl Trouble {
         match self.kind {
             Kind::Start => StepResult::not_started(record, &step.position, self.message),
             Kind::Cancelled => StepResult::interrupted(record, Vec::new()),
-            Kind::Connection => failed(record, FailureKind::Connection, Outcome::Failed, self.message),
+            Kind::Connection | Kind::Refused => {
+                failed(record, FailureKind::Connection, Outcome::Failed, self.message)
+            }
             Kind::Phase => failed(record, FailureKind::Timeout, Outcome::TimedOut, self.message),
             Kind::Deadline => {
                 let message = format!("timed out after {}: {}", time_limit(step, around), self.message);
@@ -208,16 +240,23 @@ fn words(error: &Error) -> String {
 /// What TLS says about the certificate or the handshake.
 fn tls_message(error: &Error, target: &str) -> Option<String> {
     let found = match error {
-        Error::Rustls(error) => Some(error),
         Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
         Error::Tls(reason) => return Some(format!("TLS with {target}: {reason}")),
         _ => None,
     }?;
-    let help = match found {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "; name the certificates to be trusted as `tls.ca`"
+    let help = "; name the certificates to be trusted as `tls.ca`";
+    Some(match found {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            format!("TLS with {target}: {found}{help}")
         }
-        _ => "",
-    };
-    Some(format!("TLS with {target}: {found}{help}"))
+        // The library has no name of its own for it.
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            format!(
+                "TLS with {target}: the certificate is one of an authority, and none that is trusted{help}"
+            )
+        }
+        _ => format!("TLS with {target}: {found}"),
+    })
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
 use crate::model::HttpTimeouts;
 use crate::process::{Cancellation, Interest, Readiness};
 use crate::step::http::proxy::Proxy;
@@ -20,7 +22,9 @@ pub(super) enum Phase {
     Resolving,
     /// The host is connected to.
     Connecting,
-    /// TLS is agreed upon, or a proxy asked to connect.
+    /// A proxy is asked to connect.
+    Tunneling,
+    /// TLS is agreed upon.
     Agreeing,
     /// The request is sent.
     Sending,
@@ -57,6 +61,13 @@ struct State {
     stop: Option<Stop>,
     unix: Option<PathBuf>,
     proxy: Option<Proxy>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl State {
+    fn wait_for_host(&mut self) {
+        self.limit = self.timeouts.first_byte.map(|limit| (Deadline::after(Some(limit)), limit));
+    }
 }
 
 impl Line {
@@ -69,6 +80,7 @@ impl Line {
             stop: None,
             unix: None,
             proxy: None,
+            tls: None,
         };
         Self { cancellation, state: Arc::new(Mutex::new(state)) }
     }
@@ -86,10 +98,11 @@ impl Line {
         state.stop = None;
     }
 
-    /// The next request of the step begins, which goes through this proxy.
-    pub(super) fn begin_request(&self, proxy: Option<Proxy>) {
+    /// The next request of the step begins, which goes through this proxy, and trusts so where it is encrypted.
+    pub(super) fn begin_request(&self, proxy: Option<Proxy>, tls: Arc<ClientConfig>) {
         let mut state = self.state();
         state.proxy = proxy;
+        state.tls = Some(tls);
         state.phase = Phase::Resolving;
         state.limit = state.timeouts.connect.map(|limit| (Deadline::after(Some(limit)), limit));
     }
@@ -102,11 +115,17 @@ impl Line {
         }
         state.phase = phase;
         match phase {
-            Phase::Resolving | Phase::Connecting | Phase::Agreeing => {}
-            Phase::Sending | Phase::Receiving => state.limit = None,
-            Phase::Waiting => {
-                state.limit = state.timeouts.first_byte.map(|limit| (Deadline::after(Some(limit)), limit));
-            }
+            Phase::Resolving | Phase::Connecting | Phase::Tunneling | Phase::Agreeing => {}
+            Phase::Sending | Phase::Waiting => state.wait_for_host(),
+            Phase::Receiving => state.limit = None,
+        }
+    }
+
+    /// The host has taken some of the request, and has its time for the rest once more.
+    pub(super) fn advance(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Sending {
+            state.wait_for_host();
         }
     }
 
@@ -131,21 +150,39 @@ impl Line {
         self.state().proxy.clone()
     }
 
+    pub(super) fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.state().tls.clone()
+    }
+
     /// Waits until something can be done with a socket. Where that is so already it is nevertheless an error when the
     /// time is over: a host that never stops sending must not outlive it.
     ///
     /// # Errors
     /// When the time is over or the run is being stopped, which is then known as the reason.
     pub(super) fn wait(&self, socket: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        self.wait_until(socket, interest, Deadline::NEVER).map(drop)
+    }
+
+    /// The same, until `end` at the latest: whether something can be done.
+    ///
+    /// # Errors
+    /// As [`Line::wait`].
+    pub(super) fn wait_until(
+        &self,
+        socket: BorrowedFd<'_>,
+        interest: Interest,
+        end: Deadline,
+    ) -> io::Result<bool> {
         loop {
             self.go_on()?;
             let left = {
                 let state = self.state();
                 let of_phase = state.limit.map_or(Deadline::NEVER, |(end, _)| end);
-                state.deadline.earlier(of_phase).remaining()
+                state.deadline.earlier(of_phase).earlier(end).remaining()
             };
             match self.cancellation.wait_ready(socket, interest, left)? {
-                Readiness::Ready => return Ok(()),
+                Readiness::Ready => return Ok(true),
+                Readiness::TimedOut if end.has_passed() => return Ok(false),
                 // The clock may have stood still while partest was suspended.
                 Readiness::Cancelled | Readiness::TimedOut => {}
             }

@@ -11,6 +11,7 @@ mod download;
 mod failure;
 mod line;
 mod proxy;
+mod range;
 mod request;
 mod resolver;
 mod socket;
@@ -49,7 +50,7 @@ pub(super) fn execute(
 ) -> StepResult {
     let client = around.carried.client(around.cancellation);
     let mut record = StepRecord::new(String::new());
-    let request = match begin(client, &http.request, deadline, around, &mut record) {
+    let request = match begin(client, &http.request, deadline, around, &mut record, true) {
         Ok(request) => request,
         Err(message) => return StepResult::not_started(record, &step.position, message),
     };
@@ -78,7 +79,7 @@ pub(super) fn execute(
         return trouble.conclude(step, record, around);
     }
     let mut facts = facts_of_head(&parts, record.duration);
-    facts.push((Subject::Body, Fact::Content(body)));
+    facts.push((Subject::Body, Fact::Content(body::in_utf8(body, &parts.headers))));
     let mut observation = Observation { facts, directory: around.directory.to_owned() };
     let mut result = judge::compare(step, &observation, record, around);
     result.record.stdout = after(head, observation.take_content(&Subject::Body));
@@ -100,13 +101,15 @@ pub(super) fn probe(model: &HttpRequest, variables: &Variables, folder: &Path) -
     }))
 }
 
-/// Makes the request that is sent, and notes the command that would send it.
+/// Makes the request that is sent, and notes the command that would send it. `decodes` says that a compressed body is
+/// looked at as it was before.
 fn begin(
     client: &Client,
     model: &HttpRequest,
     deadline: Deadline,
     around: &Surroundings<'_>,
     record: &mut StepRecord,
+    decodes: bool,
 ) -> Result<Request, String> {
     let mut request = Request::of(model, around.variables, &around.case.folder)?;
     if request.unix.is_none() {
@@ -116,7 +119,7 @@ fn begin(
     let masked = around.redactor.map(|redactor| redactor.variables(around.variables));
     let shown = masked.and_then(|variables| Request::of(model, &variables, &around.case.folder).ok());
     let shown = shown.as_ref().unwrap_or(&request);
-    record.command = curl::line(shown, client.cookies(shown).as_deref());
+    record.command = curl::line(shown, client.cookies(shown).as_deref(), decodes);
     client.begin(&request, model, deadline);
     Ok(request)
 }

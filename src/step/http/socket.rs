@@ -1,5 +1,6 @@
 //! Sockets below ureq that end their waits at a deadline and when the run is stopped.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -7,19 +8,24 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use ureq::Error;
 use ureq::http::uri::Authority;
+use ureq::unversioned::transport::time::Duration as Limit;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
+use ureq::{Error, Timeout};
 
 use crate::process::Interest;
 use crate::step::http::line::{Line, Phase};
 use crate::step::http::proxy::Proxy;
 use crate::step::net::{connect_tcp, connect_unix};
+use crate::time::Deadline;
 
 /// The longest answer of a proxy that is asked for a connection.
 const LONGEST_HEAD: usize = 16 << 10;
+
+/// How much of an answer tells its status: `HTTP/1.1 413`.
+const STATUS_LINE: usize = 12;
 
 /// Makes connections to hosts, or to the socket that the step names.
 #[derive(Debug)]
@@ -32,6 +38,21 @@ pub(super) struct Socket {
     buffers: LazyBuffers,
     /// What a proxy wants to read before the path: scheme, host and port. Gone once it has been sent.
     origin: Option<String>,
+    /// Whether what comes can be read here, and not only by TLS.
+    is_plain: bool,
+    /// What becomes of the rest of the request.
+    rest: Rest,
+}
+
+/// What becomes of the rest of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// It is sent.
+    Sent,
+    /// It is thrown away, as the host has answered without it.
+    Answered,
+    /// It is thrown away, as it cannot be sent. Perhaps the host has said why.
+    Broken(Errno),
 }
 
 impl<In: Transport> Connector<In> for SocketConnector {
@@ -43,17 +64,21 @@ impl<In: Transport> Connector<In> for SocketConnector {
             Some(path) => connect_unix(&path, &|socket, interest| self.0.wait(socket, interest))?,
             None => connect_first(&details.addrs, &self.0)?,
         };
-        self.0.reach(Phase::Agreeing);
         let mut origin = None;
         if let (Some(proxy), Some(authority)) = (self.0.proxy(), details.uri.authority()) {
             match details.uri.scheme_str() {
-                Some("https") => tunnel(&socket, &self.0, authority, &proxy)?,
+                Some("https") => {
+                    self.0.reach(Phase::Tunneling);
+                    tunnel(&socket, &self.0, authority, &proxy)?;
+                }
                 _ => origin = Some(format!("http://{authority}")),
             }
         }
+        self.0.reach(Phase::Agreeing);
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Socket { socket, line: self.0.clone(), buffers, origin }))
+        let (line, is_plain, rest) = (self.0.clone(), !details.needs_tls(), Rest::Sent);
+        Ok(Some(Socket { socket, line, buffers, origin, is_plain, rest }))
     }
 }
 
@@ -91,7 +116,7 @@ fn tunnel(socket: &OwnedFd, line: &Line, host: &Authority, proxy: &Proxy) -> Res
         request.push_str(&format!("Proxy-Authorization: {authorization}\r\n"));
     }
     request.push_str("\r\n");
-    send_all(socket, line, request.as_bytes())?;
+    send_all(socket, line, request.as_bytes(), false)?;
     let mut head = Vec::new();
     // Byte by byte: what follows the head is the host's.
     while !head.ends_with(b"\r\n\r\n") {
@@ -112,17 +137,44 @@ fn tunnel(socket: &OwnedFd, line: &Line, host: &Authority, proxy: &Proxy) -> Res
     if is_open { Ok(()) } else { Err(Error::ConnectProxyFailed(format!("it answers {status:?}"))) }
 }
 
-fn send_all(socket: &OwnedFd, line: &Line, bytes: &[u8]) -> io::Result<()> {
+/// Sends this, and says what becomes of what follows. While the host takes nothing, it is looked whether it has
+/// refused the request already, where `is_plain` says that this can be seen.
+fn send_all(socket: &OwnedFd, line: &Line, bytes: &[u8], is_plain: bool) -> io::Result<Rest> {
     let mut sent = 0;
+    let mut interest = if is_plain { Interest::Either } else { Interest::Write };
     while sent < bytes.len() {
         match send(socket, &bytes[sent..], SendFlags::NOSIGNAL) {
-            Ok(count) => sent += count,
-            Err(Errno::AGAIN) => line.wait(socket.as_fd(), Interest::Write)?,
+            Ok(count) => {
+                sent += count;
+                line.advance();
+            }
+            Err(Errno::AGAIN) => {
+                line.wait(socket.as_fd(), interest)?;
+                match peek(socket) {
+                    Some(status) if is_plain && is_refusal(&status) => return Ok(Rest::Answered),
+                    // It stays there, and would end each wait.
+                    Some(_) => interest = Interest::Write,
+                    None => {}
+                }
+            }
             Err(Errno::INTR) => {}
+            Err(error @ (Errno::PIPE | Errno::CONNRESET)) => return Ok(Rest::Broken(error)),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(Rest::Sent)
+}
+
+/// The beginning of what has come and nobody has read yet.
+fn peek(socket: &OwnedFd) -> Option<[u8; STATUS_LINE]> {
+    let mut begin = [0; STATUS_LINE];
+    recv(socket, &mut begin, RecvFlags::PEEK).is_ok().then_some(begin)
+}
+
+/// Whether an answer says that the rest of the request is of no use. One that is no error or redirect may be made
+/// while the request is read.
+fn is_refusal(status: &[u8; STATUS_LINE]) -> bool {
+    status.starts_with(b"HTTP/1.") && matches!(status[9], b'3'..=b'5')
 }
 
 impl Transport for Socket {
@@ -131,35 +183,53 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        if self.rest != Rest::Sent {
+            return Ok(self.line.go_on()?);
+        }
         if self.line.phase() == Phase::Waiting {
-            // The host has said that it wants the body.
+            // The host has said that it wants the body, or nothing for a while.
             self.line.reach(Phase::Sending);
         }
-        let mut output = &self.buffers.output()[..amount];
-        if let Some(origin) = self.origin.take() {
-            // The method, and the space after it.
-            let place = output.iter().position(|byte| *byte == b' ').map_or(0, |place| place + 1);
-            let (method, rest) = output.split_at(place);
-            send_all(&self.socket, &self.line, &[method, origin.as_bytes()].concat())?;
-            output = rest;
-        }
-        Ok(send_all(&self.socket, &self.line, output)?)
+        let output = &self.buffers.output()[..amount];
+        let whole = match self.origin.take() {
+            None => Cow::Borrowed(output),
+            Some(origin) => {
+                // The method, and the space after it.
+                let place = output.iter().position(|byte| *byte == b' ').map_or(0, |place| place + 1);
+                let (method, rest) = output.split_at(place);
+                Cow::Owned([method, origin.as_bytes(), rest].concat())
+            }
+        };
+        self.rest = send_all(&self.socket, &self.line, &whole, self.is_plain)?;
+        Ok(())
     }
 
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        if self.line.phase() == Phase::Sending {
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if self.line.phase() == Phase::Sending && !matches!(self.rest, Rest::Broken(_)) {
             self.line.reach(Phase::Waiting);
         }
+        // Who does not say that it wants the body gets it nevertheless.
+        let end = match (timeout.reason, timeout.after) {
+            (Timeout::Await100, Limit::Exact(limit)) => Deadline::after(Some(limit)),
+            _ => Deadline::NEVER,
+        };
         loop {
             // Also where there are bytes already: a host that never stops sending must not outlive the deadline.
-            self.line.wait(self.socket.as_fd(), Interest::Read)?;
-            match recv(&self.socket, self.buffers.input_append_buf(), RecvFlags::empty()) {
-                Ok((count, _)) => {
+            if !self.line.wait_until(self.socket.as_fd(), Interest::Read, end)? {
+                return Err(Error::Timeout(timeout.reason));
+            }
+            let received = recv(&self.socket, self.buffers.input_append_buf(), RecvFlags::empty());
+            match (received, self.rest) {
+                (Err(Errno::AGAIN | Errno::INTR), _) => {}
+                (Ok((0, _)) | Err(_), Rest::Broken(error)) => return Err(io::Error::from(error).into()),
+                (Ok((count, _)), rest) => {
+                    if let Rest::Broken(_) = rest {
+                        self.rest = Rest::Answered;
+                    }
                     self.buffers.input_appended(count);
                     return Ok(count > 0);
                 }
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
+                (Err(error), _) => return Err(io::Error::from(error).into()),
             }
         }
     }

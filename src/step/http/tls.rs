@@ -1,56 +1,94 @@
-//! Certificates of requests, from files.
+//! TLS over connections of requests.
 
-use std::path::Path;
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
 
-use rustls::crypto::ring::default_provider;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
 
+use crate::step::http::line::Line;
 use crate::step::http::request::Tls;
+use crate::step::trust;
 
 /// What is trusted, and who we say we are.
 ///
 /// # Errors
 /// A message that names the file which is not right.
-pub(super) fn config(tls: &Tls) -> Result<TlsConfig, String> {
-    let mut builder = TlsConfig::builder().disable_verification(tls.insecure);
-    if let Some(ca) = &tls.ca {
-        builder = builder.root_certs(RootCerts::new_with_certs(&certificates(ca)?));
-    }
-    if let Some((cert, key)) = &tls.client {
-        let client = ClientCert::new_with_certs(&certificates(cert)?, private_key(key)?);
-        builder = builder.client_cert(Some(client));
-    }
-    Ok(builder.build())
+pub(super) fn config(tls: &Tls) -> Result<Arc<ClientConfig>, String> {
+    let verifier = if tls.insecure { trust::anyone() } else { trust::authorities(tls.ca.as_deref())? };
+    let files = tls.client.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    trust::client(verifier, files).map(Arc::new)
 }
 
-fn items(path: &Path) -> Result<Vec<PemItem<'static>>, String> {
-    let failed = |reason: &dyn std::fmt::Display| format!("{}: {reason}", path.display());
-    let pem = std::fs::read(path).map_err(|error| failed(&error))?;
-    parse_pem(&pem).collect::<Result<_, _>>().map_err(|error| failed(&error))
-}
+/// Puts TLS over a connection where the address asks for it.
+#[derive(Debug)]
+pub(super) struct TlsConnector(pub(super) Line);
 
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let certificates: Vec<_> = items(path)?
-        .into_iter()
-        .filter_map(|item| match item {
-            PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(format!("{} holds no certificate in the form of PEM", path.display()));
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(below) = chained else { return Ok(None) };
+        let Some(config) = self.0.tls().filter(|_| details.needs_tls()) else {
+            return Ok(Some(Either::A(below)));
+        };
+        let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| Error::Tls("no certificate can have this name"))?;
+        let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        let below: Box<dyn Transport> = Box::new(below);
+        let mut stream =
+            StreamOwned::new(connection, TransportAdapter::new(below, details.current_time.clone()));
+        stream.conn.complete_io(&mut stream.sock)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Either::B(TlsTransport { stream, buffers })))
     }
-    Ok(certificates)
 }
 
-fn private_key(path: &Path) -> Result<PrivateKey<'static>, String> {
-    let found = items(path)?.into_iter().find_map(|item| match item {
-        PemItem::PrivateKey(key) => Some(key),
-        _ => None,
-    });
-    let key = found.ok_or_else(|| format!("{} holds no private key in the form of PEM", path.display()))?;
-    // The client takes for granted that a key can be used.
-    let der = rustls::pki_types::PrivateKeyDer::try_from(key.der().to_vec());
-    let usable = der.is_ok_and(|der| default_provider().key_provider.load_private_key(der).is_ok());
-    if usable { Ok(key) } else { Err(format!("the private key in {} cannot be used", path.display())) }
+/// A connection with TLS.
+pub(super) struct TlsTransport {
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    buffers: LazyBuffers,
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.sock.set_timeout(timeout);
+        Ok(self.stream.write_all(&self.buffers.output()[..amount])?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.sock.set_timeout(timeout);
+        let count = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // Every request has a connection of its own.
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsTransport").field("over", &self.stream.sock.inner()).finish()
+    }
 }
