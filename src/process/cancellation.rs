@@ -3,10 +3,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::process::Signal;
 
 use crate::process::watch::timespec;
 
@@ -15,7 +16,7 @@ use crate::process::watch::timespec;
 pub enum Urgency {
     /// Not at all.
     None,
-    /// TERM, then KILL after the grace period.
+    /// TERM, or the signal that stops the run, then KILL after the grace period.
     Stop,
     /// KILL at once.
     Kill,
@@ -52,6 +53,8 @@ pub struct Cancellation(Arc<Switch>);
 #[derive(Debug)]
 struct Switch {
     urgency: AtomicU8,
+    /// The number of the signal that processes are asked to end by, 0 for TERM.
+    signal: AtomicI32,
     stop: OwnedFd,
     kill: OwnedFd,
 }
@@ -64,11 +67,18 @@ impl Cancellation {
     pub fn new() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let (stop, kill) = (eventfd(0, flags)?, eventfd(0, flags)?);
-        Ok(Self(Arc::new(Switch { urgency: AtomicU8::new(0), stop, kill })))
+        Ok(Self(Arc::new(Switch { urgency: AtomicU8::new(0), signal: AtomicI32::new(0), stop, kill })))
     }
 
     /// Asks all processes to end: TERM, and KILL after their grace period.
     pub fn stop(&self) {
+        self.stop_by(Signal::TERM.as_raw());
+    }
+
+    /// Asks all processes to end by the signal of this number: after half of their grace period TERM follows, and KILL
+    /// after all of it. The first to ask chooses the signal.
+    pub fn stop_by(&self, signal: i32) {
+        let _ = self.0.signal.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Relaxed);
         self.raise(Urgency::Stop);
     }
 
@@ -91,6 +101,11 @@ impl Cancellation {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.urgency() > Urgency::None
+    }
+
+    /// The signal by which processes are asked to end.
+    pub(in crate::process) fn signal(&self) -> Signal {
+        Signal::from_named_raw(self.0.signal.load(Ordering::Acquire)).unwrap_or(Signal::TERM)
     }
 
     /// Waits for `duration`, or until the switch is used; says whether it was.

@@ -94,7 +94,7 @@ impl Conversation {
         let (started, stdin) = start(&command, token, cancellation)?.with_way_in();
         let errors = Capture::new(KEPT, None);
         let buffer = vec![0; CHUNK].into_boxed_slice();
-        let census = command.limits.processes.map(|most| Census::new(most, begin));
+        let census = Census::of(&command, token, begin);
         let open = Some(Open { started, stdin, is_mute: false, errors, buffer, census });
         Ok(Self { open, command, token: token.to_owned(), cancellation: cancellation.clone(), begin })
     }
@@ -192,8 +192,7 @@ impl Open {
     fn count(&mut self) -> Result<Option<Duration>, Silence> {
         let Some(census) = &mut self.census else { return Ok(None) };
         let now = clock::now();
-        let leader = self.started.leader.pid().as_raw_nonzero().get();
-        match census.take(now, leader) {
+        match census.take(now, &self.started.leader) {
             Some(End::TooManyProcesses { seen }) => Err(Silence::Crowd(seen)),
             _ => Ok(Some(census.next().saturating_duration_since(now))),
         }

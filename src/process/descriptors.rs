@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What one running case needs at most: two pipes for its output, one for its input, its pidfd, and what is open
-/// while its directory is made or removed.
+/// What one running case needs at most: while it starts, two pipes for its output, one for its input and one for its
+/// shim; later its pidfd, the reading ends, two logs, and what is open while its directory is made or removed or its
+/// orphans are looked for, which without a descriptor would not be found.
 const PER_JOB: u64 = 8;
 
 /// What the run itself needs.

@@ -240,11 +240,15 @@ pub fn hear_signals() {
     }
 }
 
+/// The id of the calling thread.
+pub(in crate::process) fn thread_id() -> i32 {
+    // SAFETY: gettid has no preconditions.
+    unsafe { libc::gettid() }
+}
+
 /// Whether the calling thread is the process's first, to which the kernel gives orphans.
 pub(in crate::process) fn is_main_thread() -> bool {
-    // SAFETY: gettid has no preconditions.
-    let thread = unsafe { libc::gettid() };
-    thread == rustix::process::getpid().as_raw_nonzero().get()
+    thread_id() == rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// Stops this process; returns when somebody has continued it. The signal goes to the calling thread, so that it

@@ -21,6 +21,7 @@ mod error;
 mod find;
 mod helper;
 mod linux;
+mod mark;
 mod orphans;
 mod proc;
 mod run;
@@ -28,6 +29,7 @@ mod shim;
 mod spill;
 mod start;
 mod suspend;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -36,7 +38,7 @@ mod watchdog;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cancellation::{Cancellation, Interest, Readiness, Urgency};
@@ -47,10 +49,11 @@ pub use error::StartError;
 pub use find::{find_program, is_program};
 pub use helper::{init, is_initialised};
 pub use linux::{hear_signals, seal_descriptors};
-pub use orphans::{adopt_orphans, adopts_orphans, end_orphans, reap_orphans};
+pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};
 pub use run::{run, run_heard};
 pub use spill::Spill;
 pub use suspend::suspend;
+pub use sweep::{Strays, end_orphans};
 pub use token::next_token;
 pub use watchdog::{Watchdog, is_watched};
 
@@ -77,18 +80,6 @@ pub struct Command {
     pub limits: ResourceLimits,
     /// Where output goes that is longer than what is captured.
     pub spill: Option<Spill>,
-}
-
-impl Command {
-    /// The folder that belongs to this command alone: the one in which its working directory and its `TMPDIR` lie
-    /// side by side, if they do.
-    fn own_folder(&self) -> Option<&Path> {
-        let (_, tmp) = self.env.iter().find(|(name, _)| name == "TMPDIR")?;
-        let tmp = Path::new(tmp);
-        let folder = tmp.parent()?;
-        let alone = self.cwd != tmp && self.cwd.parent() == Some(folder) && folder.parent().is_some();
-        alone.then_some(folder)
-    }
 }
 
 /// What a process reads from its standard input.

@@ -17,6 +17,8 @@ pub(in crate::process) struct Stat {
     pub(in crate::process) parent: i32,
     pub(in crate::process) group: i32,
     pub(in crate::process) session: i32,
+    /// How many threads it has. The first one counts until the process is reaped.
+    threads: u32,
     /// When it was started, in clock ticks since boot.
     pub(in crate::process) start: u64,
 }
@@ -42,14 +44,16 @@ impl Stat {
             state: *fields.next()?.as_bytes().first()?, // field 3
             parent: fields.next()?.parse().ok()?,
             group: fields.next()?.parse().ok()?,
-            session: fields.next()?.parse().ok()?, // field 6
-            start: fields.nth(15)?.parse().ok()?,  // field 22
+            session: fields.next()?.parse().ok()?,  // field 6
+            threads: fields.nth(13)?.parse().ok()?, // field 20
+            start: fields.nth(1)?.parse().ok()?,    // field 22
         })
     }
 
-    /// Whether it has exited.
+    /// Whether it has exited. While only its first thread has, the process lives, although its state is that of a
+    /// zombie.
     pub(in crate::process) fn is_zombie(&self) -> bool {
-        matches!(self.state, b'Z' | b'X')
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 }
 
@@ -75,11 +79,6 @@ pub(in crate::process) fn children(pid: i32) -> Vec<i32> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists = threads.flatten().filter_map(|thread| File::open(thread.path().join("children")).ok());
     lists.flat_map(|list| read_children(&list)).collect()
-}
-
-/// The working directory of a process. The last part of one that was removed is followed by ` (deleted)`.
-pub(in crate::process) fn working_directory(pid: i32) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
 /// What a process says of a variable of its environment.
@@ -112,15 +111,18 @@ pub(in crate::process) fn variable(pid: i32, name: &str) -> Lookup {
 
 /// The environment of a process, empty while it has no memory of its own.
 fn environment(root: &Path) -> io::Result<Vec<u8>> {
-    match std::fs::read(root.join("environ")) {
-        Ok(environment) if !environment.is_empty() => return Ok(environment),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-        _ => {}
+    let first = std::fs::read(root.join("environ"));
+    if first.as_ref().is_ok_and(|environment| !environment.is_empty()) {
+        return first;
     }
-    // Perhaps its first thread has ended and others have not.
+    // Perhaps its first thread has ended, which then belongs to root, and others have not.
     let threads = std::fs::read_dir(root.join("task")).into_iter().flatten().flatten();
     let mut others = threads.filter_map(|thread| std::fs::read(thread.path().join("environ")).ok());
-    Ok(others.find(|environment| !environment.is_empty()).unwrap_or_default())
+    match (others.find(|environment| !environment.is_empty()), first) {
+        (Some(environment), _) => Ok(environment),
+        (None, Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        (None, _) => Ok(Vec::new()),
+    }
 }
 
 /// The command line of a process as one line, or its name in brackets.
@@ -162,8 +164,19 @@ mod tests {
         let stat = Stat::parse(text).expect("valid");
         assert_eq!((stat.pid, stat.name.as_str(), stat.state), (42, "a) R (\n", b'S'));
         assert_eq!((stat.parent, stat.group, stat.session, stat.start), (7, 8, 9, 12345));
+        assert_eq!(stat.threads, 1);
         assert_eq!(Stat::parse(b"42 (sh) S 1"), None);
         assert_eq!(Stat::parse(b""), None);
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_any_of_its_threads() {
+        let stat = |threads: u32| {
+            let text = format!("42 (a) Z 7 8 9 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 12345 1 2 3");
+            Stat::parse(text.as_bytes()).expect("valid")
+        };
+        assert!(stat(1).is_zombie() && stat(0).is_zombie());
+        assert!(!stat(2).is_zombie());
     }
 
     #[test]

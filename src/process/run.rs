@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::model::ExitStatus;
 use crate::process::cancellation::Cancellation;
+use crate::process::census::Census;
 use crate::process::error::StartError;
 use crate::process::linux::{Reaped, reap};
-use crate::process::orphans::{Orphans, Presence};
 use crate::process::start::{Started, start};
 use crate::process::suspend::await_starts;
+use crate::process::sweep::{Orphans, Presence};
 use crate::process::watch::{Exit, Watch};
 use crate::process::{Command, Finished, Limits, Listener};
 use crate::time::clock;
@@ -66,10 +67,10 @@ pub(in crate::process) fn see_out(
     listener: Option<&dyn Listener>,
     begin: Instant,
 ) -> Finished {
-    let pid = started.leader.pid().as_raw_nonzero().get();
-    let mut orphans = Orphans::of(pid, Some(token)).at_home(command.own_folder());
+    let mut orphans = Orphans::of(&started.leader, token);
     listener.inspect(|listener| listener.started());
-    let mut watch = Watch::new(started, command, limits, cancellation, listener);
+    let census = Census::of(command, token, begin);
+    let mut watch = Watch::new(started, command, limits, cancellation, listener).with_census(census);
     let exit = watch.until_exit();
     let duration = clock::now().duration_since(begin);
     let (leaked, mut unkillable) = match exit {
@@ -86,9 +87,8 @@ pub(in crate::process) fn see_out(
     let (leader, end, stdout, stderr) = watch.finish();
     let mut reaped = Reaped { status: ExitStatus::Signaled(9), cpu: Duration::ZERO, max_rss: 0 };
     if exit == Exit::Unkillable {
-        unkillable = u32::try_from(pid).ok();
-        // It stays a leader to all sweeps: it is neither reaped nor an orphan.
-        std::mem::forget(leader);
+        unkillable = u32::try_from(leader.pid().as_raw_nonzero().get()).ok();
+        leader.abandon();
     } else {
         // Nobody else reaps it, so this fails only where the host ignores SIGCHLD and the kernel reaps.
         reaped = reap(leader.pid()).unwrap_or(reaped);

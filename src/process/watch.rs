@@ -14,8 +14,9 @@ use crate::model::{Captured, End};
 use crate::process::cancellation::{Cancellation, Urgency};
 use crate::process::capture::Capture;
 use crate::process::census::Census;
-use crate::process::orphans::{LAST_WAIT, Leader, Presence};
+use crate::process::orphans::Leader;
 use crate::process::start::Started;
+use crate::process::sweep::{LAST_WAIT, Presence};
 use crate::process::{Command, Limits, Listener, Output};
 use crate::time::clock;
 
@@ -65,7 +66,7 @@ enum Awaited<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// TERM was sent; KILL follows then, if ever.
+    /// TERM was sent, or the signal that stops the run; KILL follows then, if ever.
     Terminating(Option<Instant>),
     /// KILL was sent; it is given up on then.
     Killed(Instant),
@@ -83,6 +84,8 @@ pub(in crate::process) struct Watch<'a> {
     urgency: Urgency,
     phase: Phase,
     end: End,
+    /// When TERM follows a signal that asked for less.
+    reminder: Option<Instant>,
     census: Option<Census>,
 }
 
@@ -110,8 +113,14 @@ impl<'a> Watch<'a> {
             urgency: Urgency::None,
             phase: Phase::Running,
             end: End::Own,
-            census: command.limits.processes.map(|most| Census::new(most, clock::now())),
+            reminder: None,
+            census: None,
         }
+    }
+
+    /// Counts the processes as well, where their number is limited.
+    pub(in crate::process) fn with_census(self, census: Option<Census>) -> Self {
+        Self { census, ..self }
     }
 
     /// Reads and writes until the process has exited, and ends it when it is time for that.
@@ -191,9 +200,10 @@ impl<'a> Watch<'a> {
         // What is over by itself is not late because this process was slow to look, or was stopped meanwhile.
         if let Some(end) = first.filter(|_| !self.has_exited()) {
             self.end = end;
-            self.signal(Signal::TERM);
-            // A stopped process sees TERM only once it goes on.
-            self.signal(Signal::CONT);
+            let signal = if end == End::Interrupted { self.cancellation.signal() } else { Signal::TERM };
+            self.ask_to_end(signal);
+            // A shell starts what stands behind `&` with INT ignored, and `nohup` what it runs with HUP.
+            self.reminder = now.checked_add(self.limits.grace / 2).filter(|_| signal != Signal::TERM);
             self.phase = Phase::Terminating(now.checked_add(self.limits.grace));
         }
         match self.phase {
@@ -202,6 +212,10 @@ impl<'a> Watch<'a> {
             {
                 self.signal(Signal::KILL);
                 self.phase = Phase::Killed(now + LAST_WAIT);
+            }
+            Phase::Terminating(_) if self.reminder.is_some_and(|reminder| now >= reminder) => {
+                self.reminder = None;
+                self.ask_to_end(Signal::TERM);
             }
             Phase::Killed(last) if now >= last => return false,
             _ => {}
@@ -214,8 +228,8 @@ impl<'a> Watch<'a> {
         if self.phase != Phase::Running {
             return;
         }
-        let leader = self.leader.pid().as_raw_nonzero().get();
-        if let Some(end) = self.census.as_mut().and_then(|census| census.take(now, leader)) {
+        let Self { census, leader, .. } = self;
+        if let Some(end) = census.as_mut().and_then(|census| census.take(now, leader)) {
             self.end = end;
             self.signal(Signal::KILL);
             self.phase = Phase::Killed(now + LAST_WAIT);
@@ -226,7 +240,7 @@ impl<'a> Watch<'a> {
     fn next_step(&self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Running => self.limits.deadline.remaining().and_then(|left| now.checked_add(left)),
-            Phase::Terminating(kill) => kill,
+            Phase::Terminating(kill) => earliest(kill, self.reminder),
             Phase::Killed(last) => Some(last),
         }
     }
@@ -305,6 +319,12 @@ impl<'a> Watch<'a> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         // An error means that the host lets the kernel reap its children: gone as well.
         !matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(None) | Err(Errno::INTR))
+    }
+
+    fn ask_to_end(&self, signal: Signal) {
+        self.signal(signal);
+        // A stopped process sees it only once it goes on.
+        self.signal(Signal::CONT);
     }
 
     fn open_streams(&self) -> usize {

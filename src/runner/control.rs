@@ -29,11 +29,11 @@ impl Control {
         })
     }
 
-    /// Asks the run to stop, for the signal of this number. The first call lets running cases end within their
-    /// grace period, a second one kills them at once.
+    /// Asks the run to stop, for the signal of this number. The first call passes the signal on to running cases, which
+    /// have their grace period to end; a second one kills them at once.
     pub fn interrupt(&self, signal: i32) {
         match self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => self.cancellation.stop(),
+            Ok(_) => self.cancellation.stop_by(signal),
             Err(_) => {
                 self.cancellation.kill();
                 self.last.kill();

@@ -33,10 +33,11 @@ use crate::discovery::{self, DiscoverOptions};
 use crate::golden::Updater;
 use crate::model::{RunFinished, TestCase};
 use crate::plan::{Order, Recall, Selection, Share, TestPlan};
-use crate::process;
+use crate::process::{self, Strays};
 use crate::report::{JournalReporter, JunitError, JunitOptions, JunitReporter, Reporters};
 use crate::runner::{self, Control, LocalExecutor, Options, Pace, Policy, Ran, Repetition, RunFolder};
 use crate::sandbox::{CleanEnvironment, RunDirectory};
+use crate::text::terminal::{Colours, printable};
 use crate::text::{Template, Variables};
 
 #[cfg(any(feature = "cli", feature = "harness"))]
@@ -143,7 +144,7 @@ pub enum SessionError {
 pub struct Ended {
     /// What came of it.
     pub finished: RunFinished,
-    /// What went wrong with reports and directories, one line each.
+    /// What went wrong with reports and directories, and which processes cannot be ended, one line each.
     pub complaints: Vec<String>,
     /// What a user should know besides, a line each.
     pub warnings: Vec<String>,
@@ -229,9 +230,15 @@ pub fn run_with(
     let executor = if options.goldens.is_some() { executor.updating_goldens() } else { executor };
     let ran = runner::run(plan.with_hooks(), &options, &executor, control, &mut reporters);
     let mut strays = executor.end_workers();
-    strays.extend(process::end_orphans());
+    let Strays { ended, unkillable } = process::end_orphans();
+    strays.extend(ended);
     strays.iter_mut().for_each(|stray| executor.mask(stray));
     let mut complaints = reporters.into_complaints();
+    complaints.extend(unkillable.into_iter().map(|(pid, mut line)| {
+        executor.mask(&mut line);
+        let line = printable(&line, Colours::Remove);
+        format!("unkillable: process {pid}, which a case has started, is there after SIGKILL: {line}")
+    }));
     if let Err(error) = executor.close() {
         complaints.push(format!("temporary files are left behind: {error}"));
     }

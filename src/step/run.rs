@@ -84,6 +84,7 @@ fn conclude(
     record.status = Some(StepStatus::Process(finished.status));
     record.duration = finished.duration;
     let leaked = std::mem::take(&mut finished.leaked);
+    let unkillable = finished.unkillable;
     let limits = &around.case.precautions.limits;
     let failure = match finished.end {
         End::Own => {
@@ -98,11 +99,11 @@ fn conclude(
             blame(&mut result.failures, limit, around);
             result.record.stdout = observation.take_content(&Subject::Stdout);
             result.record.stderr = observation.take_content(&Subject::Stderr);
-            return mind_leaks(step, leaked, result, around);
+            return mind_leaks(step, leaked, unkillable, result, around);
         }
         End::Interrupted => None,
         End::TimedOut { on_term } => {
-            let message = timeout_message(step, on_term, finished.unkillable, around);
+            let message = timeout_message(step, on_term, unkillable, around);
             let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
             Some((Outcome::TimedOut, failure))
         }
@@ -116,7 +117,9 @@ fn conclude(
         None => StepResult::interrupted(record, leaked),
         Some((outcome, failure)) => {
             let result = StepResult { failures: vec![failure], ..StepResult::new(record, outcome) };
-            mind_leaks(step, leaked, result, around)
+            // A timeout has said it already.
+            let unkillable = unkillable.filter(|_| result.outcome != Outcome::TimedOut);
+            mind_leaks(step, leaked, unkillable, result, around)
         }
     }
 }
@@ -125,9 +128,17 @@ fn conclude(
 fn mind_leaks(
     step: &Step,
     leaked: Vec<String>,
+    unkillable: Option<u32>,
     mut result: StepResult,
     around: &Surroundings<'_>,
 ) -> StepResult {
+    if let Some(pid) = unkillable {
+        let message = format!("unkillable: process {pid}, left behind, is still there 5s after SIGKILL");
+        result.failures.push(Failure::new(FailureKind::Leak, step.position.clone(), message));
+        if result.outcome == Outcome::Passed {
+            result.outcome = Outcome::Failed;
+        }
+    }
     match around.case.precautions.leak {
         LeakPolicy::Allow => return result,
         LeakPolicy::Fail if !leaked.is_empty() => {

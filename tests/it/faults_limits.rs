@@ -57,6 +57,9 @@ cases:
   - name: storm
     run: "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 30 & done; wait"
     limits: { processes: 10 }
+  - name: scattered storm
+    run: "for i in $(seq 60); do (setsid setsid sleep 5 >&- 2>&- &) ; done; sleep 5"
+    limits: { processes: 10 }
   - name: within
     run: "ulimit -n; head -c 1000 /dev/zero > small; sleep 0.05 & wait"
     limits: { memory: 256MiB, cpu: 5s, file_size: 1MB, processes: 10, open_files: 100 }
@@ -76,6 +79,7 @@ cases:
         ("size", "ran into limits.file_size = 64KiB"),
         ("files", "ran into limits.open_files = 32"),
         ("storm", "exceeded limits.processes = 10: there were"),
+        ("scattered storm", "exceeded limits.processes = 10: there were"),
         ("unrelated", "expected 0, found 3"),
     ] {
         let (verdict, message) = run.verdict(name);

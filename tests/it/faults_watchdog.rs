@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::support::Suite;
 
 /// Cases that leave the session, wipe their environment, ignore signals and hang. `SECONDS` makes their
@@ -32,7 +34,13 @@ fn random() -> u64 {
 /// The command lines that name these seconds.
 fn running(seconds: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
-    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let read = |path: PathBuf| fs::read(path.join("cmdline")).ok();
+    let lines = entries.filter_map(|entry| {
+        // The first thread has none any more once it has ended.
+        let line = read(entry.path()).filter(|line| !line.is_empty());
+        let threads = || fs::read_dir(entry.path().join("task")).into_iter().flatten().flatten();
+        line.or_else(|| threads().find_map(|thread| read(thread.path()).filter(|line| !line.is_empty())))
+    });
     let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
     lines.filter(|line| line.contains(seconds)).collect()
 }
@@ -93,6 +101,35 @@ fn every_kind_of_process_is_found_once_all_run() {
     wait_until("the cases do not start", Duration::from_secs(20), || {
         running(&seconds).iter().filter(|line| line.starts_with("sleep")).count() == 7
     });
+    child.kill().expect("SIGKILL");
+    child.wait().expect("reaped");
+    wait_until("something is left", Duration::from_secs(1), || running(&seconds).is_empty());
+}
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_found_as_well() {
+    let seconds = seconds();
+    let program = "import ctypes, sys, threading, time\n\
+        threading.Thread(target=time.sleep, args=(float(sys.argv[1]),)).start()\n\
+        open(sys.argv[2], 'w').close()\n\
+        ctypes.CDLL(None).pthread_exit(None)";
+    let case = |name: &str, before: &str| {
+        let run = format!("{before} python3 program {seconds} {{{{ dir }}}}/{name}; sleep {seconds}");
+        json!({ "name": name, "run": run, "files": { "program": program } })
+    };
+    let cases = [
+        case("leader", "exec"),
+        case("daemon", "setsid -f"),
+        case("nameless", "env -i PATH=\"$PATH\" setsid -f"),
+    ];
+    let suite = Suite::of("a.test.json", &json!({ "cases": cases }).to_string());
+    let mut child = suite.start(&["-j", "3"]);
+    wait_until("the cases do not start", Duration::from_secs(60), || {
+        ["leader", "daemon", "nameless"].iter().all(|name| suite.path().join(name).exists())
+    });
+    // Until their first threads have ended.
+    thread::sleep(Duration::from_millis(300));
+    assert!(running(&seconds).iter().filter(|line| line.contains(" program ")).count() >= 3);
     child.kill().expect("SIGKILL");
     child.wait().expect("reaped");
     wait_until("something is left", Duration::from_secs(1), || running(&seconds).is_empty());

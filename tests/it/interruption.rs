@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::support::{Suite, send};
 
@@ -62,6 +63,40 @@ fn an_interrupted_run_ends_its_cases_and_writes_its_reports() {
         }
         assert!(run.stdout.contains("interrupted by SIG"), "{}", run.stdout);
     }
+}
+
+/// What the only case of a suite writes to `got` when its run is stopped by a signal.
+fn told(script: &str, sent: Signal) -> Option<String> {
+    if is_ignored(sent) {
+        return None;
+    }
+    let text = json!({ "run": script, "grace": "4s", "timeout": "60s" }).to_string();
+    let suite = Suite::of("a.test.json", &text);
+    let child = suite.start(&[]);
+    while !suite.path().join("began").exists() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    send(&child, sent);
+    let run = suite.finish(child);
+    assert!(run.code > 128, "{}", run.stdout);
+    Some(fs::read_to_string(suite.path().join("got")).expect("it was told"))
+}
+
+#[test]
+fn cases_get_the_signal_that_partest_got() {
+    let traps = |signal: &str| format!("trap 'echo {signal} > {{{{ dir }}}}/got; exit' {signal}; ");
+    let all = traps("INT") + &traps("HUP") + &traps("TERM");
+    let script = all + ": > {{ dir }}/began; while :; do sleep 0.05; done";
+    for (sent, name) in [(Signal::INT, "INT\n"), (Signal::HUP, "HUP\n"), (Signal::TERM, "TERM\n")] {
+        assert_eq!(told(&script, sent).unwrap_or_else(|| name.to_owned()), name);
+    }
+}
+
+#[test]
+fn term_follows_where_another_signal_is_ignored() {
+    let script = "trap '' INT; trap 'echo TERM > {{ dir }}/got; exit' TERM; \
+        : > {{ dir }}/began; while :; do sleep 0.05; done";
+    assert_eq!(told(script, Signal::INT).unwrap_or_else(|| "TERM\n".to_owned()), "TERM\n");
 }
 
 #[test]

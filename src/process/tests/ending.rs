@@ -7,8 +7,8 @@ use rustix::process::{Signal, kill_process_group};
 use super::{Probe, timed};
 use crate::model::{End, ExitStatus};
 use crate::process::linux::reap;
-use crate::process::orphans::LAST_WAIT;
 use crate::process::start::start;
+use crate::process::sweep::LAST_WAIT;
 use crate::process::watch::{Exit, Watch};
 use crate::process::{StartError, adopt_orphans};
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, getpid, kill_process_group};
 
 use crate::process::TOKEN_VARIABLE;
+use crate::process::mark::Marks;
 use crate::process::proc::{self, Lookup, Stat, kill_exactly};
 use crate::process::token::PREFIX_LENGTH;
 use crate::process::watchdog::ledger::{self, Noted};
@@ -35,13 +36,15 @@ pub(in crate::process) fn guard() -> io::Result<bool> {
     io::copy(&mut pipe, &mut io::sink())?;
     let ledger = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let own = Stat::of(getpid().as_raw_nonzero().get()).ok_or(io::ErrorKind::NotFound)?;
-    Marks { prefix, noted: ledger::read(&ledger), known: HashSet::new(), own }.end();
+    let marks = Marks::of_prefix(&prefix);
+    Remains { prefix, marks, noted: ledger::read(&ledger), known: HashSet::new(), own }.end();
     Ok(true)
 }
 
 /// What tells the processes of the run from others.
-struct Marks {
+struct Remains {
     prefix: [u8; PREFIX_LENGTH],
+    marks: Marks,
     /// What the ledger names.
     noted: Noted,
     /// Those seen so far, with the time of their start.
@@ -49,7 +52,7 @@ struct Marks {
     own: Stat,
 }
 
-impl Marks {
+impl Remains {
     /// Kills until nothing is found any more.
     fn end(mut self) {
         let end = Instant::now() + PATIENCE;
@@ -102,6 +105,7 @@ impl Marks {
     fn is_marked(&self, stat: &Stat) -> bool {
         self.noted.pids.contains(&stat.pid)
             || self.known.contains(&(stat.pid, stat.start))
+            || self.marks.find(stat.pid).is_some()
             || matches!(proc::variable(stat.pid, TOKEN_VARIABLE),
                 Lookup::Value(value) if value.starts_with(&self.prefix))
             || self.writes_to_the_run(stat.pid)

@@ -1,8 +1,9 @@
 //! A helper that ends everything a run has started, should the run itself be killed.
 //!
 //! It holds the reading end of a pipe that only the run can write to, so the kernel tells it when the run is
-//! gone, however it went. It knows what to end by three marks: the ledger, in which the run keeps its children
-//! and their pipes; the prefix of the run's tokens; and the sessions and descendants of what has one of the two.
+//! gone, however it went. It knows what to end by the ledger, in which the run keeps its children and their pipes;
+//! by the prefix of the run's tokens and the marks that go with it; and by the sessions and descendants of what has
+//! any of these.
 
 mod companion;
 mod guard;
@@ -18,6 +19,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::process::TOKEN_VARIABLE;
 use crate::process::linux::{Image, Strings, reap, spawn};
+use crate::process::mark::marked;
 use crate::process::start::{above_stdio, null};
 use crate::process::token::token_prefix;
 
@@ -48,7 +50,7 @@ impl Watchdog {
         let ledger = above_stdio(ledger::open()?)?;
         rustix::io::write(&ours, token_prefix().as_bytes())?;
         let (mut args, mut env) = (Strings::default(), Strings::default());
-        // A token of its own: should this run be a case of another one, that one leaves it time for its work.
+        // A token of its own, and a mark: should this run be a case of another one, that one leaves it time for its work.
         let mark = [TOKEN_VARIABLE.as_bytes(), b"=", token_prefix().as_bytes(), b"-watchdog"];
         if !args.push(&[b"partest"]) || !args.push(&[ARGUMENT.as_bytes()]) || !env.push(&mark) {
             return Err(Errno::INVAL.into());
@@ -61,7 +63,7 @@ impl Watchdog {
             stdio: [theirs.as_fd(), ledger.as_fd(), null()?.as_fd()],
             status: None,
         };
-        let companion = Companion::spawn(|| spawn(&image))?;
+        let companion = Companion::spawn(|| marked(|| spawn(&image)).0)?;
         Ok(Self { companion, _pipe: ours })
     }
 }

@@ -86,6 +86,23 @@ impl Suite {
         command
     }
 
+    /// The command as somebody who is nobody if this is root, to whom the suite then belongs.
+    pub(crate) fn command_of_nobody(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&[]);
+        if rustix::process::getuid().is_root() {
+            // Its usual place may be closed to others.
+            let program = self.path().join("partest");
+            fs::copy(env!("CARGO_BIN_EXE_partest"), &program).expect("copied");
+            give_to_nobody(self.path());
+            give_to_nobody(self.temporary());
+            command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+            command.current_dir(self.path()).env("TMPDIR", self.temporary()).stdin(Stdio::null());
+        }
+        command.args(arguments);
+        command
+    }
+
     /// Starts the command with its output captured.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
@@ -207,6 +224,14 @@ impl Run {
     pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
+    }
+}
+
+/// Gives everything below a folder to the user `nobody`.
+fn give_to_nobody(path: &Path) {
+    std::os::unix::fs::chown(path, Some(65534), Some(65534)).expect("root");
+    if path.is_dir() {
+        fs::read_dir(path).expect("readable").flatten().for_each(|entry| give_to_nobody(&entry.path()));
     }
 }
 
