@@ -1,8 +1,9 @@
 //! Which revision of the code is checked out, read from git's own files: no program is started for it.
 
-use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use crate::disk;
 
 /// The commit that is checked out in the working tree around `folder`; none when there is no such tree, or when it is
 /// kept in a way that is not known here.
@@ -49,7 +50,7 @@ fn commit(text: &str) -> Option<String> {
 fn text(path: &Path) -> Option<String> {
     const MOST: u64 = 16 << 20;
     let mut text = String::new();
-    fs::File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
+    disk::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

@@ -5,7 +5,11 @@ use std::path::Path;
 use rustls::crypto::ring::default_provider;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
+use crate::disk;
 use crate::step::http::request::Tls;
+
+/// More bytes than any file of certificates has.
+const MOST: usize = 8 << 20;
 
 /// What is trusted, and who we say we are.
 ///
@@ -25,7 +29,7 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig, String> {
 
 fn items(path: &Path) -> Result<Vec<PemItem<'static>>, String> {
     let failed = |reason: &dyn std::fmt::Display| format!("{}: {reason}", path.display());
-    let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+    let pem = disk::read(path, MOST).map_err(|error| failed(&error))?;
     parse_pem(&pem).collect::<Result<_, _>>().map_err(|error| failed(&error))
 }
 
