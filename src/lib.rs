@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod descriptor;
 pub mod discovery;
+mod disk;
 pub mod golden;
 #[cfg(feature = "harness")]
 pub mod harness;

@@ -22,6 +22,11 @@ pub(super) struct EndArguments {
     #[arg(long, conflicts_with_all = ["max_fail", "list"])]
     fail_fast: bool,
 
+    /// Go on after cases that fail and files that cannot be read: what partest does anyway, whatever max_fail in
+    /// partest.toml says
+    #[arg(long, conflicts_with_all = ["max_fail", "fail_fast", "list"])]
+    keep_going: bool,
+
     /// End the run when it has taken this long, as in 90s or 1h30m
     ///
     /// The cases that run are interrupted, and those that have not begun are not run. All reports are written, and the exit
@@ -56,6 +61,7 @@ impl EndArguments {
     pub(super) fn policy(&self, settings: &mut Settings) -> Policy {
         settings.max_fail.override_by("--max-fail", self.max_fail.map(Some));
         settings.max_fail.override_by("--fail-fast", self.fail_fast.then_some(Some(NonZeroUsize::MIN)));
+        settings.max_fail.override_by("--keep-going", self.keep_going.then_some(None));
         settings.run_timeout.override_by("--run-timeout", self.run_timeout.map(Some));
         settings.retry_budget.override_by("--retry-budget", self.retry_budget.map(Some));
         let flaky = self.flaky.map(|flaky| match flaky {

@@ -136,7 +136,7 @@ impl Recorded {
                     here.display()
                 ));
             }
-            if text.contains("/partest-") {
+            if text.contains("/partest-run-") {
                 notes.push(format!("{what} seems to name a private directory, which differs in every run"));
             }
             Some(text)
@@ -182,7 +182,7 @@ fn portable(text: &str, folder: &Path) -> String {
     for (name, variable) in [("work", "{{ work }}"), ("tmp", "{{ tmp }}")] {
         text = replace(
             &text,
-            &format!(r"(?:/[^\s/]+)+/partest-[[:alnum:]]{{12}}/cases[0-9]+/[0-9]+/{name}\b"),
+            &format!(r"(?:/[^\s/]+)+/partest-run-[[:alnum:]]{{12}}/cases[0-9]+/[0-9]+/{name}\b"),
             variable,
         );
     }

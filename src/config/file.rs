@@ -1,6 +1,5 @@
 //! Finds and reads `partest.toml`.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use rustix::process::geteuid;
 
 use crate::config::{FILE, SettingsError};
 use crate::descriptor::{Format, Node, SIZE_LIMIT, Source, SourceId, Sources, Span, Value, read_tree};
+use crate::disk;
 
 /// The file, read but not yet understood.
 #[derive(Debug)]
@@ -35,13 +35,7 @@ pub(super) fn find(folder: &Path) -> Result<Option<ConfigFile>, SettingsError> {
             "it belongs to another user, in a folder that is open to everybody".to_owned(),
         ));
     }
-    if !metadata.is_file() {
-        return Err(unreadable("not a regular file".to_owned()));
-    }
-    if metadata.len() > SIZE_LIMIT as u64 {
-        return Err(unreadable(format!("larger than {} MiB", SIZE_LIMIT >> 20)));
-    }
-    let bytes = fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = disk::read(&path, SIZE_LIMIT).map_err(|error| unreadable(error.to_string()))?;
     let shown: Arc<str> = FILE.into();
     // An empty file is in order: it marks the root of the project.
     let (sources, tree) = if bytes.trim_ascii().is_empty() {

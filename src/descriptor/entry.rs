@@ -15,7 +15,7 @@ use crate::descriptor::lower::{
 };
 use crate::descriptor::mirror::{self, Literal, Spanned};
 use crate::descriptor::node::{Entry, Node, Span, Value, merge};
-use crate::descriptor::paths::Reach;
+use crate::descriptor::paths::{Reach, Within};
 use crate::descriptor::raw::{RawCase, Table, Text};
 use crate::descriptor::raw_generators::RawGenerators;
 use crate::descriptor::scope::{Scope, broken, check_variable_of, is_of_the_run, split, too_late};
@@ -146,10 +146,12 @@ impl FileReader<'_> {
         if !problems.is_empty() {
             return Err(problems);
         }
+        // The name of a file is no template.
+        let is_template = own.get("name").is_some() && name.contains("{{");
         let mut tree = prepare(own, shared.case.as_deref()).map_err(one)?;
         let generators = take_generators(&mut tree);
         let base = [Arc::clone(&variables.values), Arc::clone(self.around.overrides)];
-        let compiled = name.contains("{{").then(|| Compiled::parse(name)).transpose();
+        let compiled = is_template.then(|| Compiled::parse(name)).transpose();
         let compiled = compiled.map_err(|error| one(broken(&error, name.span)))?;
         let mentioned =
             compiled.iter().flat_map(Compiled::names).map(|name| split(name).0.to_owned()).collect();
@@ -272,8 +274,9 @@ impl FileReader<'_> {
         }
         let mut lowering = Lowering {
             sources: &self.sources,
-            scope: Scope::new(&raw, layers).given(&source.hooks.captured),
+            scope: Scope::new(&raw, layers).given(&source.hooks.captured).beside(self.file.folder),
             reach: Reach::to_root(self.file.folder, self.file.root),
+            within: Some(Within { folder: self.file.folder, root: self.file.root }),
             pools: &self.pools,
             patterns: &mut self.patterns,
             problems: Vec::new(),

@@ -13,7 +13,7 @@ use crate::model::{CaseId, CaseInfo, SuiteHooks, TestCase};
 use crate::text::Layers;
 
 /// What `setup` and `teardown` take from the defaults of their file: what surrounds a case, not what it does.
-const INHERITED: [&str; 14] = [
+const INHERITED: [&str; 16] = [
     "env",
     "unset_env",
     "inherit_env",
@@ -22,6 +22,8 @@ const INHERITED: [&str; 14] = [
     "files",
     "outputs",
     "cwd",
+    "allow_outside",
+    "isolation",
     "timeout",
     "grace",
     "slow_after",
@@ -113,7 +115,8 @@ fn case(entry: &Entry, given: &[String], around: &Definitions<'_>) -> Result<Tes
     let layers = Layers::new(vec![Arc::clone(&around.shared.variables.values), Arc::clone(around.overrides)]);
     let (_, raw) = Prototype::new(&tree).read::<RawCase>(&layers).map_err(one)?;
     let mut patterns = HashMap::new();
-    let mut lowering = around.lowering(Scope::new(&raw, &layers).given(given), &mut patterns);
+    let names = Scope::new(&raw, &layers).given(given).beside(around.file.folder);
+    let mut lowering = around.lowering(names, &mut patterns);
     let body = lowering.body(&raw, entry.key_span);
     let (services, problems) = find(&raw.services.0, &around.shared.services, &lowering.scope);
     lowering.problems.extend(problems);

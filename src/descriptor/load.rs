@@ -334,6 +334,7 @@ fn check_defaults(defaults: &Node, sources: &Sources) -> Result<Vec<Problem>, Pr
         sources,
         scope: Scope::undecided(),
         reach: Reach::Below,
+        within: None,
         pools: &Pools::new(),
         patterns: &mut HashMap::new(),
         problems,

@@ -11,7 +11,7 @@ use crate::descriptor::lower_expect;
 use crate::descriptor::mirror::Spanned;
 use crate::descriptor::node::Span;
 use crate::descriptor::outputs;
-use crate::descriptor::paths::{self, Reach, climbs};
+use crate::descriptor::paths::{self, Reach, Within, below_dir, climbs};
 use crate::descriptor::precautions;
 use crate::descriptor::raw::{List, RawCase, RawDuration, Reason, Table, Text};
 use crate::descriptor::resources::{self, Pools};
@@ -41,6 +41,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) scope: Scope<'a>,
     pub(crate) reach: Reach,
+    /// What `cwd` and the files of `stdin` must not leave; `None` where they may, or where it is not known yet.
+    pub(crate) within: Option<Within<'a>>,
     /// The pools that suite files and `partest.toml` declare.
     pub(crate) pools: &'a Pools,
     /// The regular expressions of the file, each compiled once: cases inherit and repeat them.
@@ -80,6 +82,7 @@ impl Lowering<'_> {
 
     /// Everything but the identity of a case that stands at `span`.
     pub(crate) fn body(&mut self, case: &RawCase, span: Span) -> Body {
+        self.within = self.within.filter(|_| case.allow_outside != Some(true));
         let steps = self.steps(case, span);
         Body {
             resources: resources::lower(self, case, &steps),
@@ -208,7 +211,20 @@ impl Lowering<'_> {
             let help = "`{{ dir }}` is the folder of the descriptor";
             self.problems.push(Problem::new(cwd.span, message).help(help));
         }
-        self.template(cwd).map_or(WorkingDirectory::Private, WorkingDirectory::Named)
+        if below_dir(cwd) == Some("") {
+            return WorkingDirectory::Beside;
+        }
+        let checked = self.within.map_or(Ok(()), |within| within.check(cwd, cwd.span));
+        let (checked, path) = (self.note(checked), self.template(cwd));
+        match checked.and(path) {
+            Some(path) => WorkingDirectory::Named { path, within: self.root() },
+            None => WorkingDirectory::Private,
+        }
+    }
+
+    /// The folder that paths must not leave when the case runs.
+    pub(crate) fn root(&self) -> Option<Arc<Path>> {
+        self.within.map(|within| within.root.into())
     }
 
     /// A duration, if one is given and is one.

@@ -241,9 +241,12 @@ impl Lowering<'_> {
             None => Some(StepInput::Null),
             Some(RawStdin::Text(text)) => self.template(text).map(StepInput::Text),
             Some(RawStdin::File(path)) => {
-                let checked = paths::check(path, self.reach, path.span);
+                let checked = match self.within {
+                    Some(_) => paths::check(path, self.reach, path.span),
+                    None => paths::check_anywhere(path, path.span),
+                };
                 self.note(checked)?;
-                self.template(path).map(StepInput::File)
+                Some(StepInput::File { path: self.template(path)?, within: self.root() })
             }
         }
     }

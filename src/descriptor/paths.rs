@@ -5,6 +5,50 @@ use std::path::{Component, Path};
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::node::Span;
 
+/// What paths that start in a folder must not leave.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    /// The folder of the descriptor.
+    pub(crate) folder: &'a Path,
+    /// The root of the project.
+    pub(crate) root: &'a Path,
+}
+
+impl Within<'_> {
+    /// Refuses a working directory that lies outside, as far as its text tells. A relative one begins in the private
+    /// directory.
+    pub(crate) fn check(&self, path: &str, span: Span) -> Result<(), Problem> {
+        let (start, rest) = match below_dir(path) {
+            Some(rest) => (self.folder, rest.trim_start_matches('/')),
+            None => (Path::new("/"), path),
+        };
+        let is_relative = below_dir(path).is_none() && Path::new(path).is_relative();
+        if is_relative || rest.contains("{{") {
+            return Ok(());
+        }
+        let mut place = start.to_owned();
+        for component in Path::new(rest).components() {
+            match component {
+                Component::ParentDir => drop(place.pop()),
+                Component::Normal(name) => place.push(name),
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+            }
+        }
+        match place.starts_with(self.root) {
+            true => Ok(()),
+            false => Err(Problem::new(span, format!("{} leads out of the project", quote(path))).help(
+                "name a folder below the one in which partest is started, or say `allow_outside: true`",
+            )),
+        }
+    }
+}
+
+/// What follows `{{ dir }}` at the beginning of a path: nothing, or a path of its own.
+pub(crate) fn below_dir(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("{{")?.trim_start().strip_prefix("dir")?.trim_start().strip_prefix("}}")?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
 /// How far `..` may go up.
 #[derive(Clone, Copy)]
 pub(crate) enum Reach {
@@ -36,14 +80,20 @@ pub fn climbs(path: &Path) -> bool {
         })
 }
 
-/// Refuses paths that are empty, absolute or lead out of where they may lead.
-pub(crate) fn check(path: &str, reach: Reach, span: Span) -> Result<(), Problem> {
+/// Refuses what is no path.
+pub(crate) fn check_anywhere(path: &str, span: Span) -> Result<(), Problem> {
     if path.is_empty() {
         return Err(Problem::new(span, "the path is empty").help("name a file"));
     }
     if path.contains('\0') {
         return Err(Problem::new(span, "the path holds a NUL byte").help("no file has such a name"));
     }
+    Ok(())
+}
+
+/// Refuses paths that are empty, absolute or lead out of where they may lead.
+pub(crate) fn check(path: &str, reach: Reach, span: Span) -> Result<(), Problem> {
+    check_anywhere(path, span)?;
     let mut depth = match reach {
         Reach::Below => 0,
         Reach::Up(folders) => folders,

@@ -1,4 +1,4 @@
-//! The keys `limits`, `leak` and `secrets`: their mirror, and what they mean.
+//! The keys `limits`, `leak`, `secrets` and `isolation`: their mirror, and what they mean.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use globset::Glob;
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::lower::{Lowering, check_variable_name};
 use crate::descriptor::mirror::Spanned;
-use crate::descriptor::raw::{RawCase, RawDuration};
+use crate::descriptor::raw::{RawCase, RawDuration, Text};
 use crate::model::{LeakPolicy, Precautions, ResourceLimits};
 
 /// The least memory with which a program can be loaded, in bytes.
@@ -97,8 +97,26 @@ impl<'de> Deserialize<'de> for RawSize {
     }
 }
 
+/// Refuses levels of isolation that there are not.
+fn check_isolation(isolation: &Text) -> Result<(), Problem> {
+    match isolation.as_str() {
+        "process" => Ok(()),
+        "sandbox" | "sandbox?" => {
+            let message = format!("`isolation: {}` is not supported by this version yet", isolation.value);
+            Err(Problem::new(isolation.span, message).help("take it out: nothing in its place would be kept"))
+        }
+        other => Err(Problem::new(isolation.span, format!("{} is no level of isolation", quote(other)))
+            .help("write \"process\", or take the key out")),
+    }
+}
+
 /// The precautions that a case asks for.
 pub(crate) fn lower(lowering: &mut Lowering<'_>, case: &RawCase) -> Precautions {
+    if let Some(isolation) = &case.isolation {
+        let checked =
+            lowering.scope.fixed(isolation, isolation.span).and_then(|()| check_isolation(isolation));
+        lowering.note(checked);
+    }
     let leak = case.leak.as_ref().map(|leak| {
         let policy = match leak.as_str() {
             "fail" => Ok(LeakPolicy::Fail),

@@ -70,6 +70,10 @@ pub(crate) struct RawCase {
     pub(crate) outputs: Option<Spanned<RawOutputs>>,
     /// Where the processes start.
     pub(crate) cwd: Option<Text>,
+    /// Whether `cwd` and the file of `stdin` may lie outside of the project.
+    pub(crate) allow_outside: Option<bool>,
+    /// How far the processes are kept from the machine: `process`, the default, is the only level of this version.
+    pub(crate) isolation: Option<Text>,
     /// What must hold afterwards.
     pub(crate) expect: Option<Spanned<Box<RawExpect>>>,
     /// What is given to later steps.

@@ -51,6 +51,9 @@ pub(crate) struct RawService {
     /// Where it starts; otherwise in the folder of the file that defines it.
     #[serde(default)]
     pub(crate) cwd: Option<Text>,
+    /// Whether `cwd` may lie outside of the project.
+    #[serde(default)]
+    pub(crate) allow_outside: Option<bool>,
     /// The time between TERM and KILL.
     #[serde(default)]
     pub(crate) grace: Option<Spanned<RawDuration>>,
@@ -78,6 +81,7 @@ impl RawService {
             inputs: self.inputs,
             files: self.files,
             cwd: self.cwd,
+            allow_outside: self.allow_outside,
             grace: self.grace,
             secrets: self.secrets,
             services: self.services,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ pub(crate) struct Scope<'a> {
     /// The services that are there.
     services: Vec<&'a str>,
     owner: Owner,
+    /// Whether the path of the descriptor's folder is a text.
+    has_dir: bool,
     /// Names that the setups of the folders above capture.
     given: &'a [String],
     /// The names of ports that were used.
@@ -67,6 +70,7 @@ impl<'a> Scope<'a> {
             environment: inherited.chain(set.map(|(name, _)| name.as_str())).collect(),
             services: case.services.0.iter().map(|name| name.as_str()).collect(),
             owner: Owner::Case,
+            has_dir: true,
             given: &[],
             ports: RefCell::default(),
             captured: BTreeMap::new(),
@@ -82,6 +86,7 @@ impl<'a> Scope<'a> {
             environment: Vec::new(),
             services: Vec::new(),
             owner: Owner::Case,
+            has_dir: true,
             given: &[],
             ports: RefCell::default(),
             captured: BTreeMap::new(),
@@ -93,6 +98,11 @@ impl<'a> Scope<'a> {
     /// The same for a service, which has an address of its own and makes no attempts.
     pub(crate) fn of_service(self) -> Self {
         Self { owner: Owner::Service, ..self }
+    }
+
+    /// The same beside a descriptor in this folder.
+    pub(crate) fn beside(self, folder: &Path) -> Self {
+        Self { has_dir: folder.to_str().is_some(), ..self }
     }
 
     /// The same with names that setups have captured.
@@ -193,6 +203,11 @@ impl<'a> Scope<'a> {
         };
         if is_known {
             return match rest {
+                None if head == "dir" && !self.has_dir => {
+                    let message = "the path of this folder is not UTF-8, so no text can hold it";
+                    Err(Problem::new(span, message)
+                        .help("`cwd: \"{{ dir }}\"` works, with paths that are relative to it, and so does `inputs`"))
+                }
                 None => Ok(()),
                 Some(_) => {
                     Err(Problem::new(span, format!("`{head}` has no parts, so {} is unknown", quote(name))))

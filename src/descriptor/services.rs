@@ -1,7 +1,6 @@
 //! The key `services` of suite files and descriptors: its mirror, and what it means.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::descriptor::lower::{Body, Lowering};
 use crate::descriptor::lower_expect::compile;
 use crate::descriptor::mirror::Spanned;
 use crate::descriptor::node::{Entry, Node, Value, merge};
-use crate::descriptor::paths::Reach;
+use crate::descriptor::paths::{Reach, Within};
 use crate::descriptor::raw::{List, RawCase, RawScalar, Text};
 use crate::descriptor::raw_http::RawHttp;
 use crate::descriptor::raw_services::{RawProbe, RawReady, RawRest, RawService};
@@ -149,7 +148,8 @@ impl Reader<'_> {
         let (_, raw) = Prototype::new(&tree).read::<RawService>(&layers).map_err(one)?;
         let (case, RawRest { scope, ready }, is_private) = raw.apart();
         let mut patterns = HashMap::new();
-        let mut lowering = around.lowering(Scope::new(&case, &layers).of_service(), &mut patterns);
+        let names = Scope::new(&case, &layers).of_service().beside(around.file.folder);
+        let mut lowering = around.lowering(names, &mut patterns);
         let body = lowering.body(&case, entry.key_span);
         let scope = scope_of(&mut lowering, scope.as_ref());
         let uses_port = !lowering.scope.ports().is_empty();
@@ -169,7 +169,7 @@ impl Reader<'_> {
             environment: body.environment,
             inputs: body.inputs,
             files: body.files,
-            cwd: cwd_of(body.cwd, is_private, around.file.folder),
+            cwd: cwd_of(body.cwd, is_private),
             ready,
             patience: patience.unwrap_or(DEFAULT_PATIENCE),
             grace: body.time.grace,
@@ -240,6 +240,7 @@ impl<'a> Definitions<'a> {
             sources: self.sources,
             scope,
             reach: Reach::to_root(self.file.folder, self.file.root),
+            within: Some(Within { folder: self.file.folder, root: self.file.root }),
             pools: &self.shared.pools,
             patterns,
             problems: Vec::new(),
@@ -255,11 +256,9 @@ fn check_name(entry: &Entry) -> Result<(), Problem> {
 }
 
 /// Where a service starts: as it says, or else beside its file unless it has files of its own.
-fn cwd_of(said: WorkingDirectory, is_private: bool, folder: &Path) -> WorkingDirectory {
+fn cwd_of(said: WorkingDirectory, is_private: bool) -> WorkingDirectory {
     match said {
-        WorkingDirectory::Private if !is_private => {
-            WorkingDirectory::Named(Template::literal(&folder.to_string_lossy()))
-        }
+        WorkingDirectory::Private if !is_private => WorkingDirectory::Beside,
         said => said,
     }
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::descriptor::{
-    self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, quote, read,
+    self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, SIZE_LIMIT,
+    quote, read,
 };
 use crate::discovery::outside::Surroundings;
 use crate::discovery::suites::{Suites, whole_file};
 use crate::discovery::walk::{Candidate, Found, threads};
-use crate::discovery::{DiscoverOptions, Discovery, names, open};
+use crate::discovery::{DiscoverOptions, Discovery, names};
+use crate::disk;
 use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position};
 
 /// Below this many files, a pool costs more than it saves.
@@ -62,7 +64,7 @@ pub(crate) fn explain(found: &Found, id: &str, options: &DiscoverOptions) -> Opt
     let folders = add_suites(found, &mut suites);
     let files = inherit(found, folders, &suites);
     files.iter().find_map(|file| {
-        let bytes = open::read(&file.candidate.path).ok()?;
+        let bytes = disk::read(&file.candidate.path, SIZE_LIMIT).ok()?;
         let (path, suite) = named(file);
         with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
             descriptor::explain(descriptor, file.inherited, around, id)
@@ -117,7 +119,7 @@ fn read_all(files: &[File<'_>], options: &DiscoverOptions) -> Vec<Read> {
 
 fn read_one(file: &File<'_>, options: &DiscoverOptions) -> Read {
     let (path, suite) = named(file);
-    let loaded = match open::read(&file.candidate.path) {
+    let loaded = match disk::read(&file.candidate.path, SIZE_LIMIT) {
         Err(error) => Err(whole_file(&path, error.to_string(), None)),
         Ok(bytes) => Ok(with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
             read(descriptor, file.inherited, around)
@@ -197,7 +199,7 @@ impl Collector {
                 first.position
             );
             let help = "rename the case, or one of the files".to_owned();
-            let text = open::read(file).unwrap_or_default();
+            let text = disk::read(file, SIZE_LIMIT).unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
             return Err(Diagnostic::within(&text, info.position.clone(), message, Some(help)));
         }

@@ -8,7 +8,6 @@
 
 mod collect;
 mod names;
-mod open;
 mod outside;
 mod suites;
 mod walk;

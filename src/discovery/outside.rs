@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::descriptor::Outside;
-use crate::discovery::{names, open};
+use crate::descriptor::{Outside, SIZE_LIMIT};
+use crate::discovery::names;
+use crate::disk;
 use crate::sandbox::matching_files;
 
 /// The file system and the environment of this process.
@@ -17,7 +18,7 @@ impl Outside for Surroundings<'_> {
     fn read(&self, path: &Path) -> Result<(Vec<u8>, String), String> {
         let path = names::absolute(path, self.base);
         let shown = names::display_below(&path, self.base);
-        open::read(&path).map(|bytes| (bytes, shown)).map_err(|error| error.to_string())
+        disk::read(&path, SIZE_LIMIT).map(|bytes| (bytes, shown)).map_err(|error| error.to_string())
     }
 
     fn matching(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::descriptor::{Defaults, DescriptorFile, Diagnostic, Format, read_suite};
+use crate::descriptor::{Defaults, DescriptorFile, Diagnostic, Format, SIZE_LIMIT, read_suite};
+use crate::discovery::DiscoverOptions;
 use crate::discovery::names::{self, SUITE_STEM};
-use crate::discovery::{DiscoverOptions, open};
+use crate::disk;
 use crate::model::Position;
 use crate::text::Variables;
 
@@ -100,7 +101,8 @@ fn read_file(
     inherited: &Defaults,
     overrides: &Arc<Variables>,
 ) -> Result<Defaults, Vec<Diagnostic>> {
-    let bytes = open::read(path).map_err(|error| vec![whole_file(shown, error.to_string(), None)])?;
+    let bytes =
+        disk::read(path, SIZE_LIMIT).map_err(|error| vec![whole_file(shown, error.to_string(), None)])?;
     let format = path.file_name().and_then(names::format).unwrap_or(Format::Json);
     let folder: Arc<Path> = path.parent().unwrap_or(base).into();
     let file =

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ignore::{DirEntry, WalkBuilder};
@@ -118,12 +118,36 @@ fn absence(path: &Path, error: &std::io::Error) -> (String, Option<String>) {
     ("no such file or folder".to_owned(), help)
 }
 
+/// What is said of a folder whose list of ignored files would never come to an end.
+const ODD_IGNORE: &str = "the folder's .gitignore is not a regular file";
+
+/// Whether there is a `.gitignore` in a folder that must not be opened: what reads it would wait for a pipe, and read a
+/// device for ever.
+fn has_odd_ignore(folder: &Path) -> bool {
+    folder.join(".gitignore").metadata().is_ok_and(|file| !file.is_file() && !file.is_dir())
+}
+
 /// On one thread: others would spend more on waiting for each other than the walk takes.
 fn walk_folder(folder: &Path, base: &Arc<Path>, found: &mut Found) {
+    // Those of the folders above are read as well, and by the real path.
+    let real = folder.canonicalize();
+    let above = real.as_deref().unwrap_or(folder).ancestors().skip(1);
+    if let Some(odd) = [folder].into_iter().chain(above).find(|folder| has_odd_ignore(folder)) {
+        return found.refuse(odd, base, ODD_IGNORE, None);
+    }
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let odd = Arc::clone(&refused);
     let walk = WalkBuilder::new(folder)
         .standard_filters(false)
         .hidden(true)
         .parents(true)
+        .filter_entry(move |entry| {
+            let is_odd = entry.file_type().is_some_and(|kind| kind.is_dir()) && has_odd_ignore(entry.path());
+            if is_odd && let Ok(mut odd) = odd.lock() {
+                odd.push(entry.path().to_path_buf());
+            }
+            !is_odd
+        })
         .git_ignore(true)
         .require_git(false)
         .follow_links(false)
@@ -139,6 +163,9 @@ fn walk_folder(folder: &Path, base: &Arc<Path>, found: &mut Found) {
                 found.refuse(&path, base, format!("cannot read the folder: {reason}"), None);
             }
         }
+    }
+    for folder in refused.lock().iter().flat_map(|refused| refused.iter()) {
+        found.refuse(folder, base, ODD_IGNORE, None);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which revision of the code is checked out, read from git's own files: no program is started for it.
 
-use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::history::tree::state;
 
 /// Which code there is.
@@ -82,7 +82,7 @@ fn text(path: &Path) -> Option<String> {
 fn bytes(path: &Path) -> Option<Vec<u8>> {
     const MOST: u64 = 64 << 20;
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    disk::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::disk;
 
 /// The name of the file in the folder `.partest`.
 const FILE: &str = "history.db";
@@ -235,10 +236,10 @@ fn open(path: &Path) -> Result<Connection, Fault> {
 fn prepare(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(file) if file.is_symlink() => Err(io::Error::other("it is a symbolic link")),
+        Ok(file) if !file.is_file() => Err(io::Error::other("it is not a regular file")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            match made {
+            match disk::private_file(path) {
                 // Another run was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                 made => made.map(drop),

@@ -29,6 +29,12 @@ pub enum JournalError {
         /// The version it names.
         found: u32,
     },
+    /// It comes from elsewhere and names what is no file of its run.
+    #[error("it names {name:?}, which is no file of its run")]
+    Foreign {
+        /// The name.
+        name: String,
+    },
     /// A line other than a last, unfinished one is broken.
     #[error("line {number} of the journal is broken: {message}")]
     Line {

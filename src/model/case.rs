@@ -225,7 +225,14 @@ pub enum WorkingDirectory {
     /// In the private directory of the attempt.
     Private,
     /// In a folder that the user names; relative ones start at the private directory.
-    Named(Template),
+    Named {
+        /// Its path, relative to the private directory.
+        path: Template,
+        /// The folder that it must not leave, if there is one, but for the directories of the run.
+        within: Option<Arc<Path>>,
+    },
+    /// In the folder of the descriptor.
+    Beside,
 }
 
 /// How long a case may take.
@@ -354,6 +361,11 @@ pub enum StepInput {
     Null,
     /// A text.
     Text(Template),
-    /// The content of a file, relative to the descriptor's folder.
-    File(Template),
+    /// The content of a file.
+    File {
+        /// Its path, relative to the descriptor's folder.
+        path: Template,
+        /// The folder that it must lie in, if there is one, or else in the directories of the run.
+        within: Option<Arc<Path>>,
+    },
 }

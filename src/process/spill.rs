@@ -1,10 +1,10 @@
 //! The whole of a long output on disk, while memory holds its head and its tail.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::model::Captured;
 use crate::text::redact::{Masking, Redactor};
 
@@ -133,12 +133,10 @@ const CAPPED: &[u8] = b"\n[... the log ends here, the output did not ...]\n";
 
 /// A new file that only this user can read, in a folder that is made for it.
 fn create(path: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match (open(), path.parent()) {
+    match (disk::private_file(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            // Another thread may be quicker.
-            let _ = DirBuilder::new().mode(0o700).create(folder);
-            open()
+            disk::private_folder(folder)?;
+            disk::private_file(path)
         }
         (made, _) => made,
     }

@@ -3,12 +3,12 @@
 //! Output that fits into memory is written when it is known that the attempt did not pass; longer output goes to its
 //! file while it comes, and the file is removed if the attempt passes.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::model::{Attempt, Captured, CaseId, Outcome};
 use crate::process::Spill;
 use crate::text::redact::Redactor;
@@ -77,17 +77,10 @@ impl LogFolder {
     }
 
     fn write(&self, path: &Path, captured: &Captured) -> io::Result<()> {
-        make(&self.path)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        disk::private_folder(&self.path)?;
+        let mut file = disk::private_file(path)?;
         file.write_all(&captured.head)?;
         file.write_all(&captured.tail)
-    }
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
     }
 }
 

@@ -1,10 +1,10 @@
 //! Files that an attempt has left and that its case keeps: copied beside the reports before the private directory goes.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
+use crate::disk;
 use crate::model::{CaseId, KeepWhen, KeptFiles, Outcome, OutputFiles, TestCase};
 use crate::runner::logs::file_name;
 use crate::sandbox::{OutputFault, OutputFile, WorkingDirectory, Workspace};
@@ -138,12 +138,10 @@ impl<'a> Keeping<'a> {
     /// Makes a file that is not there yet, under this name or one much like it.
     fn create(&self, place: &Path) -> io::Result<(File, PathBuf)> {
         let parent = self.folder.join(place.parent().unwrap_or(Path::new("")));
-        DirBuilder::new().recursive(true).mode(0o700).create(&parent)?;
+        disk::private_folder(&parent)?;
         let mut place = place.to_owned();
         for number in 2.. {
-            let target =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join(&place));
-            match target {
+            match disk::private_file(&self.folder.join(&place)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     let name = name.strip_suffix(&format!("-{}", number - 1)).unwrap_or(&name);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::descriptor::climbs;
+use crate::disk;
 use crate::model::{
     Environment, Failure, FailureKind, InlineFile, Input, Position, Service, TestCase, WorkingDirectory,
 };
@@ -81,10 +82,16 @@ impl<'a> Subject<'a> {
 
     /// Adds to `variables` where everything is.
     pub(super) fn tell_places(&self, workspace: &Workspace, variables: &mut Variables) {
-        variables.insert("dir".to_owned(), self.folder.to_string_lossy().into());
-        variables.insert("work".to_owned(), workspace.work().to_string_lossy().into());
-        variables.insert("run_dir".to_owned(), workspace.run_dir().to_string_lossy().into());
-        variables.insert("tmp".to_owned(), workspace.tmp().to_string_lossy().into());
+        let places = [
+            ("dir", self.folder),
+            ("work", workspace.work()),
+            ("run_dir", workspace.run_dir()),
+            ("tmp", workspace.tmp()),
+        ];
+        // A path that is no text has none: another one would be wrong.
+        let texts =
+            places.iter().filter_map(|(name, path)| Some(((*name).to_owned(), path.to_str()?.into())));
+        variables.extend(texts);
     }
 
     /// Makes everything ready in a workspace. Templates see the environment as `env.NAME` afterwards, where the
@@ -143,14 +150,24 @@ impl<'a> Subject<'a> {
         let position = self.position;
         let directory = match self.cwd {
             WorkingDirectory::Private => workspace.work().to_owned(),
-            WorkingDirectory::Named(path) => {
+            WorkingDirectory::Beside => self.folder.to_owned(),
+            WorkingDirectory::Named { path, within } => {
                 let path =
                     path.render(variables).map_err(|error| not_started(position, error.to_string()))?;
                 if climbs(Path::new(path.as_ref())) {
                     let message = format!("`cwd` leads out of the private directory: {path}");
                     return Err(not_started(position, message));
                 }
-                workspace.work().join(Path::new(path.as_ref()))
+                let directory = workspace.work().join(Path::new(path.as_ref()));
+                let own = workspace.run_dir().parent().unwrap_or(workspace.run_dir());
+                if let Some(root) = within
+                    && disk::leads_out(&directory, &[root, own])
+                {
+                    let message =
+                        format!("`cwd` leads out of the project, without `allow_outside: true`: {path}");
+                    return Err(not_started(position, message));
+                }
+                directory
             }
         };
         workspace

@@ -1,14 +1,12 @@
 //! The directory of a run, below which every attempt has its own.
 
-use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags, openat};
 use rustix::io::Errno;
@@ -18,36 +16,37 @@ use crate::sandbox::remove::remove_tree;
 use crate::sandbox::workspace::Place;
 
 /// What the names of all run directories begin with.
-const PREFIX: &str = "partest-";
+const PREFIX: &str = "partest-run-";
 
-/// What follows that until they are locked; then the process that makes them.
-const UNBORN: &str = "new-";
-
-/// How many random letters end their names.
+/// How many random letters and digits end their names.
 const RANDOM: usize = 12;
+
+/// What the name of a lock file has behind that of its directory, beside which it lies.
+const LOCK: &str = ".lock";
+
+/// What a lock file begins with; then comes the name of its directory.
+const MARK: &str = "partest holds this lock as long as it uses the directory\n";
 
 /// The folder in a run directory that the cases share.
 const SHARED: &str = "shared";
 
-/// The lock file in a run directory.
-const LOCK: &str = "lock";
-
-/// What it is called until it is locked.
-const NEW_LOCK: &str = "lock.new";
-
-/// How long a directory may take to get its lock file.
-const BIRTH: Duration = Duration::from_secs(60);
-
 /// How often a name is tried when cleaners of other runs are quicker.
-const TRIES: u32 = 3;
+const TRIES: u32 = 10;
 
 /// The private directory of one run: 0700, with a name nobody can guess, locked while the run lives.
 #[derive(Debug)]
 pub struct RunDirectory {
     shared: Arc<Shared>,
-    /// The locked file. The kernel gives the lock back when the process ends, however it ends.
-    _lock: File,
+    lock: Lock,
     removed: bool,
+}
+
+/// The locked file beside a run directory: there before the directory is, and until it is gone.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    /// The kernel gives the lock back when the process ends, however it ends.
+    _file: File,
 }
 
 /// What the workspaces of a run need of it.
@@ -87,8 +86,8 @@ impl RunDirectory {
         let parent = parent.canonicalize().map_err(|cause| at(parent, &cause))?;
         remove_abandoned(&parent);
         for _ in 0..TRIES {
-            if let Some(created) = try_create(&parent).map_err(|cause| at(&parent, &cause))? {
-                return Ok(created);
+            if let Some(lock) = make_lock(&parent).map_err(|cause| at(&parent, &cause))? {
+                return make(lock).map_err(|cause| at(&parent, &cause));
             }
         }
         Err(io::Error::other(format!("other runs keep removing new directories in {}", parent.display())))
@@ -106,7 +105,7 @@ impl RunDirectory {
     /// What could not be removed. Another run will try again later.
     pub fn remove(mut self) -> io::Result<()> {
         self.removed = true;
-        let removed = remove_tree(&self.shared.path);
+        let removed = remove(&self.shared.path, &self.lock.path);
         // Once more: the last process of a run that was killed may have held its lock when this one began.
         if let Some(parent) = self.shared.path.parent() {
             remove_abandoned(parent);
@@ -123,74 +122,47 @@ impl Drop for RunDirectory {
     fn drop(&mut self) {
         if !self.removed {
             // There is nobody to tell; the next run removes it.
-            let _ = remove_tree(&self.shared.path);
+            let _ = remove(&self.shared.path, &self.lock.path);
         }
     }
 }
 
-/// One try. `None` when a cleaner has taken the new directory for an abandoned one, since this took too long.
-///
-/// Who holds the lock owns the directory: a cleaner removes nothing whose lock is held, and nothing without one
-/// whose maker is still there and may be about to lock it.
-fn try_create(parent: &Path) -> io::Result<Option<RunDirectory>> {
-    let prefix = format!("{PREFIX}{UNBORN}{}-", std::process::id());
-    let unborn = tempfile::Builder::new().prefix(&prefix).rand_bytes(RANDOM).tempdir_in(parent)?.keep();
-    let name = unborn.to_string_lossy();
-    let directory = parent.join(format!("{PREFIX}{}", &name[name.len() - RANDOM..]));
-    let made = claim(&unborn, &directory);
-    if made.is_err() {
-        // Without opening anything: there may be no descriptor left, which is why it was not made.
-        for place in [&unborn, &directory] {
-            let _ = std::fs::remove_file(place.join(NEW_LOCK));
-            let _ = std::fs::remove_file(place.join(LOCK));
-            let _ = std::fs::remove_dir(place.join(SHARED));
-            let _ = std::fs::remove_dir(place.join(cases_of(&directory)));
-            let _ = std::fs::remove_dir(place);
+/// Makes the directory that a lock is for.
+fn make(lock: Lock) -> io::Result<RunDirectory> {
+    let directory = lock.path.with_extension("");
+    match furnish(&directory) {
+        Ok(shared) => Ok(RunDirectory { shared: Arc::new(shared), lock, removed: false }),
+        Err(cause) => {
+            // Without opening anything: there may be no descriptor left, which is why it was not made.
+            for folder in [directory.join(SHARED), directory.join(cases_of(&directory)), directory] {
+                let _ = std::fs::remove_dir(folder);
+            }
+            let _ = std::fs::remove_file(&lock.path);
+            Err(cause)
         }
     }
-    made
 }
 
-/// Gives a new directory its lock, then its name, and then all else.
-fn claim(unborn: &Path, directory: &Path) -> io::Result<Option<RunDirectory>> {
-    let gone = |cause: io::Error| (cause.kind() == io::ErrorKind::NotFound).then_some(None).ok_or(cause);
-    // mkdir(2) gave it 0700 less the umask.
-    if let Err(cause) = std::fs::set_permissions(unborn, PermissionsExt::from_mode(0o700)) {
-        return gone(cause);
-    }
-    let (lock, umask) = match make_lock(unborn) {
-        Ok(made) => made,
-        Err(cause) => return gone(cause),
-    };
-    if let Err(cause) = std::fs::rename(unborn, directory) {
-        return gone(cause);
-    }
+fn furnish(directory: &Path) -> io::Result<Shared> {
+    // The first mode of a folder shows the umask, which can be read in no other way without changing it for the
+    // whole process.
+    let umask = private(directory)?;
     let _ = spread(directory);
     let (cases, folder) = (directory.join(cases_of(directory)), directory.join(SHARED));
-    if let Err(cause) = [&cases, &folder].into_iter().try_for_each(|folder| private(folder)) {
-        return gone(cause);
-    }
+    private(&cases)?;
+    private(&folder)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = match openat(CWD, &cases, flags, Mode::empty()) {
-        Ok(fd) => fd,
-        Err(cause) => return gone(cause.into()),
-    };
-    let shared = Shared {
-        path: directory.to_owned(),
-        cases,
-        fd,
-        folder,
-        next: AtomicU64::new(0),
-        clean: Mutex::default(),
-        umask,
-    };
-    Ok(Some(RunDirectory { shared: Arc::new(shared), _lock: lock, removed: false }))
+    let fd = openat(CWD, &cases, flags, Mode::empty())?;
+    let (next, clean) = (AtomicU64::new(0), Mutex::default());
+    Ok(Shared { path: directory.to_owned(), cases, fd, folder, next, clean, umask })
 }
 
-/// A folder that is 0700 whatever the umask is.
-fn private(folder: &Path) -> io::Result<()> {
+/// A folder that is 0700 whatever the umask is, and that umask.
+fn private(folder: &Path) -> io::Result<u32> {
     std::fs::create_dir(folder)?;
-    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))
+    let umask = 0o777 & !folder.symlink_metadata()?.mode();
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))?;
+    Ok(umask)
 }
 
 /// Lets the folders in a directory lie anywhere on an ext4 disk, as those of unrelated things do (`chattr +T`). Near the
@@ -208,54 +180,79 @@ fn cases_of(directory: &Path) -> String {
     format!("cases{}", last % 16)
 }
 
-/// Makes the lock file, which is locked before it has its name, so that no cleaner ever finds it free.
-///
-/// Its first mode shows the umask, which can be read in no other way without changing it for the whole process.
-fn make_lock(directory: &Path) -> io::Result<(File, u32)> {
-    let unnamed = directory.join(NEW_LOCK);
-    let lock = OpenOptions::new().write(true).create_new(true).mode(0o777).open(&unnamed)?;
-    let umask = 0o777 & !lock.metadata()?.mode();
-    lock.try_lock()?;
-    lock.set_permissions(PermissionsExt::from_mode(0o600))?;
-    std::fs::rename(unnamed, directory.join(LOCK))?;
-    Ok((lock, umask))
+/// Makes a lock file with a name nobody can guess, and locks it. `None` when a cleaner of another run has found it
+/// before it was locked.
+fn make_lock(parent: &Path) -> io::Result<Option<Lock>> {
+    let file = tempfile::Builder::new().prefix(PREFIX).suffix(LOCK).rand_bytes(RANDOM).tempfile_in(parent)?;
+    // The umask may have taken everything.
+    file.as_file().set_permissions(PermissionsExt::from_mode(0o600))?;
+    if file.as_file().try_lock().is_err() || !is_at(file.as_file(), file.path()) {
+        return Ok(None);
+    }
+    file.as_file().write_all(mark(&file.path().with_extension("")).as_bytes())?;
+    let (file, path) = file.keep()?;
+    Ok(Some(Lock { path, _file: file }))
 }
 
-/// Removes the directories of this user's runs that were killed.
+/// What stands in the lock file of a directory.
+fn mark(directory: &Path) -> String {
+    format!("{MARK}{}\n", directory.file_name().unwrap_or_default().display())
+}
+
+/// Whether this is still the file of this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let key = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|file| (file.dev(), file.ino()));
+    let own = key(file.metadata());
+    own.is_some() && own == key(path.symlink_metadata())
+}
+
+/// Removes a run directory, and then its lock: a cleaner that is killed meanwhile leaves what the next one finds.
+fn remove(directory: &Path, lock: &Path) -> io::Result<()> {
+    remove_tree(directory)?;
+    std::fs::remove_file(lock)
+}
+
+/// Removes the directories of this user's runs that were killed. What has no lock file of partest's own is not touched,
+/// whatever it is called.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
-    let ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-    for entry in entries.flatten().filter(|entry| ours(&entry.file_name())) {
-        let _ = remove_if_abandoned(&entry.path());
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(is_lock) {
+            let _ = remove_if_abandoned(&entry.path());
+        }
     }
 }
 
-fn remove_if_abandoned(directory: &Path) -> io::Result<()> {
-    let metadata = directory.symlink_metadata()?;
-    // A run directory is never open to others: what is, was made by somebody else.
-    if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+/// Whether a file has the name of a lock file.
+fn is_lock(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(LOCK));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let lock = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let (metadata, user) = (lock.metadata()?, geteuid().as_raw());
+    if !metadata.is_file() || metadata.uid() != user || lock.try_lock().is_err() || !is_at(&lock, path) {
         return Ok(());
     }
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let is_abandoned = match OpenOptions::new().write(true).custom_flags(flags).open(directory.join(LOCK)) {
-        Ok(lock) => lock.try_lock().is_ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match maker(directory) {
-            Some(process) => {
-                !Path::new("/proc").join(process).exists()
-                    || metadata.modified()?.elapsed().is_ok_and(|age| age > BIRTH)
-            }
-            // It had one: whoever was removing it may have been killed.
-            None => true,
-        },
-        Err(error) => return Err(error),
-    };
-    if is_abandoned { remove_tree(directory) } else { Ok(()) }
-}
-
-/// The process that is making this directory, as its name says.
-fn maker(directory: &Path) -> Option<&str> {
-    let name = directory.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_prefix(UNBORN)?;
-    name.split('-').next()
+    let directory = path.with_extension("");
+    let expected = mark(&directory);
+    let mut text = Vec::with_capacity(expected.len() + 1);
+    (&lock).take(expected.len() as u64 + 1).read_to_end(&mut text)?;
+    match directory.symlink_metadata() {
+        // A run directory is never open to others: what is, was made by somebody else.
+        Ok(metadata) if !metadata.is_dir() || metadata.uid() != user || metadata.mode() & 0o077 != 0 => {
+            Ok(())
+        }
+        Ok(_) if text == expected.as_bytes() => remove(&directory, path),
+        Ok(_) => Ok(()),
+        // A run that was killed before it had written the lock has no directory yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && expected.as_bytes().starts_with(&text) => {
+            std::fs::remove_file(path)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn at(path: &Path, cause: &io::Error) -> io::Error {

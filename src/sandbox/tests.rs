@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -51,8 +50,8 @@ fn a_run_directory_is_private_and_goes_away() {
     let parent = temporary();
     let run = RunDirectory::create_in(parent.path()).expect("created");
     let path = run.path().to_owned();
-    assert!(path.file_name().is_some_and(|name| name.len() >= "partest-".len() + 6));
-    assert_eq!((mode(&path), mode(&path.join("lock"))), (0o700, 0o600));
+    assert!(path.file_name().is_some_and(|name| name.len() >= "partest-run-".len() + 6));
+    assert_eq!((mode(&path), mode(&path.with_extension("lock"))), (0o700, 0o600));
     let workspace = Workspace::create(&run).expect("created");
     let all = workspace.work().ancestors().nth(2).expect("the folder of all workspaces").to_owned();
     assert_eq!((names(&all).len(), all.parent()), (1, Some(path.as_path())));
@@ -61,7 +60,7 @@ fn a_run_directory_is_private_and_goes_away() {
     assert_eq!(names(&all), Vec::<String>::new());
     drop(Workspace::create(&run).expect("created"));
     assert_eq!(names(&all), Vec::<String>::new());
-    assert_eq!(names(&path).len(), 3);
+    assert_eq!(names(&path).len(), 2);
     run.remove().expect("removed");
     drop(RunDirectory::create_in(parent.path()).expect("created"));
     assert_eq!(names(parent.path()), Vec::<String>::new());
@@ -112,42 +111,84 @@ fn a_workspace_is_used_again_only_as_it_was_made() {
     }));
 }
 
+/// A lock file as a run writes it.
+fn lock_for(name: &str) -> String {
+    format!("partest holds this lock as long as it uses the directory\n{name}\n")
+}
+
 #[test]
 fn only_directories_whose_lock_is_free_are_cleaned_up() {
     let parent = temporary();
+    let place = |name: &str| parent.path().join(name);
+    let folder = |name: &str| {
+        write(place(name).join("0/work/file"), "");
+        chmod(&place(name), 0o700);
+    };
     let alive = RunDirectory::create_in(parent.path()).expect("created");
-    let abandoned = parent.path().join("partest-killed");
-    write(abandoned.join("0/work/file"), "");
-    write(abandoned.join("lock"), "");
-    chmod(&abandoned, 0o700);
-    let unborn = parent.path().join(format!("partest-new-{}-old", std::process::id()));
-    fs::create_dir(&unborn).expect("mkdir");
-    chmod(&unborn, 0o700);
-    let long_ago = SystemTime::now() - Duration::from_secs(3600);
-    fs::File::open(&unborn).and_then(|folder| folder.set_modified(long_ago)).expect("aged");
-    let young = parent.path().join(format!("partest-new-{}-young", std::process::id()));
-    fs::create_dir(&young).expect("mkdir");
-    chmod(&young, 0o700);
-    // No process has this number.
-    let orphan = parent.path().join("partest-new-4194305-orphan");
-    fs::create_dir(&orphan).expect("mkdir");
-    chmod(&orphan, 0o700);
-    let half_removed = parent.path().join("partest-halfremoved0");
-    fs::create_dir(&half_removed).expect("mkdir");
-    chmod(&half_removed, 0o700);
-    // None of these is one of ours.
-    let open = parent.path().join("partest-open");
-    fs::create_dir(&open).expect("mkdir");
-    chmod(&open, 0o755);
-    let target = temporary();
-    symlink(target.path(), parent.path().join("partest-link")).expect("link");
-    write(parent.path().join("partest-file"), "");
+    folder("partest-run-killedkilled");
+    write(place("partest-run-killedkilled.lock"), &lock_for("partest-run-killedkilled"));
+    // Runs that were killed before they had a directory.
+    write(place("partest-run-beforewritin.lock"), "");
+    write(place("partest-run-withoutfoldr.lock"), &lock_for("partest-run-withoutfoldr"));
+    // One that was killed before it closed its directory to others.
+    folder("partest-run-halfhalfhalf");
+    chmod(&place("partest-run-halfhalfhalf"), 0o000);
+    write(place("partest-run-halfhalfhalf.lock"), &lock_for("partest-run-halfhalfhalf"));
 
     let another = RunDirectory::create_in(parent.path()).expect("created");
-    assert!(!abandoned.exists() && !unborn.exists() && !orphan.exists() && !half_removed.exists());
-    assert!(alive.path().exists() && another.path().exists() && open.exists() && target.path().exists());
-    assert!(young.exists(), "its run may be about to lock it");
-    assert_eq!(names(parent.path()).len(), 6);
+    let mut left: Vec<_> = [&alive, &another].iter().map(|run| run.path().to_owned()).collect();
+    left.extend(left.clone().iter().map(|path| path.with_extension("lock")));
+    left.sort();
+    let expected: Vec<_> =
+        left.iter().map(|path| path.file_name().expect("a name").display().to_string()).collect();
+    assert_eq!(names(parent.path()), expected);
+}
+
+#[test]
+fn what_a_run_has_not_made_is_not_cleaned_up_whatever_its_name() {
+    let parent = temporary();
+    let place = |name: &str| parent.path().join(name);
+    let folder = |name: &str| {
+        write(place(name).join("data"), "mine");
+        chmod(&place(name), 0o700);
+    };
+    for name in [
+        "partest-results",
+        "partest-AbCdEfGhIjKl",
+        "partest-run-abcdefghijkl",
+        "partest-new-4194305-abcdefghijkl",
+    ] {
+        folder(name);
+        write(place(name).join("lock"), "");
+    }
+    // The lock of something else, of another directory, and with more behind it.
+    let copied = lock_for("partest-run-killedkilled");
+    for (name, text) in [
+        ("partest-run-foreignforei", "mine"),
+        ("partest-run-emptyemptyem", ""),
+        ("partest-run-copiedcopied", copied.as_str()),
+        ("partest-run-longerlonger", &(lock_for("partest-run-longerlonger") + "and")),
+        ("partest-run-short", &lock_for("partest-run-short")),
+        ("partest-run-longlonglonglong", &lock_for("partest-run-longlonglonglong")),
+    ] {
+        folder(name);
+        write(place(&format!("{name}.lock")), text);
+    }
+    let shared = "partest-run-opentoothers";
+    folder(shared);
+    chmod(&place(shared), 0o755);
+    write(place(&format!("{shared}.lock")), &lock_for(shared));
+    let target = temporary();
+    for name in ["partest-run-linklinklink", "partest-link"] {
+        symlink(target.path(), place(name)).expect("link");
+        write(place(&format!("{name}.lock")), &lock_for(name));
+    }
+    symlink(place("partest-results/data"), place("partest-run-linkedlinked.lock")).expect("link");
+    write(place("partest-run-filefilefile.lock"), "a text of mine");
+    let before = names(parent.path());
+    RunDirectory::create_in(parent.path()).expect("created").remove().expect("removed");
+    assert_eq!(names(parent.path()), before);
+    assert!(target.path().exists() && place("partest-results/data").exists());
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub fn merge(runs: &[PastRun], options: &MergeOptions, reporters: Reporters) -> 
 impl Part {
     fn open(run: &PastRun) -> Result<Self, MergeError> {
         let journal = || run.journal().to_owned();
-        let mut events = run.events()?;
+        let mut events = run.foreign_events()?;
         let started = match events.next() {
             Some(Ok(TestEvent::RunStarted(started))) => started,
             Some(Err(source)) => return Err(run.error(source).into()),
@@ -297,6 +297,15 @@ fn together(parts: &[Part], run_id: String) -> RunStarted {
     }
 }
 
+/// Refuses a journal that is a link, and one that a link leads to from the folder that was named.
+fn refuse_links(journal: &Path, named: &Path) -> Result<(), PastError> {
+    let below = journal.ancestors().skip(1).take_while(|above| *above != named && above.starts_with(named));
+    match [journal].into_iter().chain(below).find(|path| path.is_symlink()) {
+        Some(link) => Err(PastError::Link { path: link.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// The journals that `names` name, relative to `folder` or as runs of the project at `root`.
 ///
 /// # Errors
@@ -309,6 +318,7 @@ pub fn find_shards(root: &Path, folder: &Path, names: &[String]) -> Result<Vec<P
             Some(path) if here.exists() => PastRun::find_all(root, path)?,
             _ => PastRun::find_all(root, name)?,
         };
+        found.iter().try_for_each(|run| refuse_links(run.journal(), &here))?;
         runs.extend(found);
     }
     // One that was named twice is no second shard.

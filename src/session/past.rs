@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::journal::{JournalError, Reader};
 use crate::model::{CaseId, CaseInfo, CaseResult, FailureKind, Standing, TestEvent};
 use crate::plan::TestPlan;
@@ -33,6 +34,9 @@ pub(super) const PLAN: &str = "plan.json";
 /// More bytes than the last line of a journal has.
 #[cfg(feature = "sqlite")]
 const LAST_LINE: u64 = 4096;
+
+/// More bytes than the plan of any run has.
+const LARGEST_PLAN: usize = 1 << 30;
 
 /// What a run was to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -101,6 +105,12 @@ pub enum PastError {
     Stress {
         /// Its journal.
         journal: PathBuf,
+    },
+    /// It comes from elsewhere, and a link in it may lead to anything.
+    #[error("{path} is a link: what is merged must be the files themselves")]
+    Link {
+        /// The link.
+        path: PathBuf,
     },
     /// Its journal cannot be read.
     #[error("{journal}: {source}")]
@@ -211,7 +221,7 @@ impl PastRun {
     /// Whether the run is over without having come to its end, and was to be remembered.
     #[cfg(feature = "sqlite")]
     pub(super) fn was_killed(&self) -> bool {
-        let Ok(mut file) = File::open(&self.journal) else { return false };
+        let Ok(mut file) = disk::open(&self.journal) else { return false };
         let mut end = Vec::new();
         let from = file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(LAST_LINE));
         let read = file.try_lock_shared().is_ok()
@@ -253,7 +263,11 @@ impl PastRun {
     }
 
     pub(super) fn intent(&self) -> Option<Intent> {
-        serde_json::from_slice(&fs::read(self.journal.with_file_name(PLAN)).ok()?).ok()
+        let path = self.journal.with_file_name(PLAN);
+        // Who has carried the folder here may have put a link to something else there.
+        let is_link = path.symlink_metadata().is_ok_and(|file| file.is_symlink());
+        let text = (!is_link).then(|| disk::read(&path, LARGEST_PLAN).ok()).flatten()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never
@@ -262,8 +276,7 @@ impl PastRun {
     /// # Errors
     /// [`PastError`] when the run is not over, or its journal cannot be read.
     pub fn take_up(&self, plan: &mut TestPlan) -> Result<usize, PastError> {
-        let is_free = File::open(&self.journal).map(|file| file.try_lock_shared().is_ok());
-        if !is_free.map_err(|error| self.error(error.into()))? {
+        if self.open()?.try_lock_shared().is_err() {
             return Err(PastError::GoesOn { journal: self.journal.clone() });
         }
         let mut verdicts: HashMap<CaseId, CaseResult> = HashMap::new();
@@ -301,14 +314,31 @@ impl PastRun {
     pub(super) fn events(
         &self,
     ) -> Result<impl Iterator<Item = Result<TestEvent, JournalError>> + use<>, PastError> {
-        let file = File::open(&self.journal).map_err(|error| self.error(error.into()))?;
+        self.told(Files::of(&self.journal, &self.root))
+    }
+
+    /// The same of a run that comes from elsewhere: files that it names must lie beside its journal.
+    pub(super) fn foreign_events(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<TestEvent, JournalError>> + use<>, PastError> {
+        self.told(Files::of(&self.journal, &self.root).foreign())
+    }
+
+    fn told(
+        &self,
+        mut files: Files,
+    ) -> Result<impl Iterator<Item = Result<TestEvent, JournalError>> + use<>, PastError> {
+        let file = self.open()?;
         let is_empty = first_line_is_missing(&file).map_err(|error| self.error(error.into()))?;
         let reader = match is_empty {
             true => None,
             false => Some(Reader::new(BufReader::new(file)).map_err(|source| self.error(source))?),
         };
-        let mut files = Files::of(&self.journal, &self.root);
-        Ok(reader.into_iter().flatten().map(move |event| event.map(|event| files.find(event))))
+        Ok(reader.into_iter().flatten().map(move |event| files.find(event?)))
+    }
+
+    fn open(&self) -> Result<File, PastError> {
+        disk::open(&self.journal).map_err(|error| self.error(io::Error::from(error).into()))
     }
 
     pub(super) fn error(&self, source: JournalError) -> PastError {

@@ -9,12 +9,13 @@
 //! .partest/runs/RUN/outputs/        files of cases that say so with `outputs`
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::disk;
 use crate::session::past::{JOURNAL, PLAN};
 
 /// How many runs are kept.
@@ -35,9 +36,12 @@ pub(super) struct RunFolder {
 pub fn folder(root: &Path) -> io::Result<PathBuf> {
     let state = root.join(".partest");
     fs::create_dir_all(&state)?;
+    // Others may look into it as far as the umask lets them, its owner in any case.
+    disk::let_owner(&state, 0o700)?;
     let ignore = state.join(".gitignore");
-    if !ignore.exists() {
-        fs::write(ignore, "*\n")?;
+    if ignore.symlink_metadata().is_err() {
+        fs::write(&ignore, "*\n")?;
+        disk::let_owner(&ignore, 0o600)?;
     }
     Ok(state)
 }
@@ -47,12 +51,10 @@ pub fn folder(root: &Path) -> io::Result<PathBuf> {
 pub(super) fn open(root: &Path, intent: &[u8]) -> io::Result<RunFolder> {
     let state = folder(root)?;
     let runs = state.join("runs");
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&runs)?;
+    disk::private_folder(&runs)?;
     let (id, folder) = create(&runs)?;
-    let private =
-        |name: &str| OpenOptions::new().append(true).create_new(true).mode(0o600).open(folder.join(name));
-    private(PLAN)?.write_all(intent)?;
-    let journal = private(JOURNAL)?;
+    disk::private_file(&folder.join(PLAN))?.write_all(intent)?;
+    let journal = disk::private_file(&folder.join(JOURNAL))?;
     journal.lock()?;
     prune(&runs)?;
     Ok(RunFolder { id, journal, junit: state.join("junit.xml") })
@@ -65,7 +67,10 @@ fn create(runs: &Path) -> io::Result<(String, PathBuf)> {
         let id = format!("{time}-{:x}{attempt:03}", std::process::id());
         let folder = runs.join(&id);
         match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => return Ok((id, folder)),
+            Ok(()) => {
+                fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+                return Ok((id, folder));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -79,7 +84,7 @@ fn prune(runs: &Path) -> io::Result<()> {
     let surplus = folders.len().saturating_sub(KEPT_RUNS);
     for folder in folders.into_iter().take(surplus) {
         // A journal that is locked belongs to a run that goes on; one that is missing was never begun.
-        let free = File::open(folder.join(JOURNAL)).map_or(true, |journal| journal.try_lock().is_ok());
+        let free = disk::open(&folder.join(JOURNAL)).map_or(true, |journal| journal.try_lock().is_ok());
         if free {
             // Another run may prune at the same time, so a folder that is gone is as good.
             let _ = fs::remove_dir_all(&folder);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::disk;
 use crate::model::{
     End, Fact, Failure, FailureKind, LeakPolicy, Observation, Outcome, Position, RunCommand, RunStep, Step,
     StepInput, StepRecord, StepStatus, Subject,
@@ -66,9 +67,18 @@ fn command(
             let text = text.render(around.variables).map_err(|error| error.to_string())?;
             Input::Bytes(text.into_owned().into_bytes())
         }
-        StepInput::File(path) => {
+        StepInput::File { path, within } => {
             let path = path.render(around.variables).map_err(|error| error.to_string())?;
-            Input::File(around.case.folder.join(Path::new(path.as_ref())))
+            let file = around.case.folder.join(Path::new(path.as_ref()));
+            let run_dir = around.variables.get("run_dir").and_then(|path| path.as_str()).map(Path::new);
+            let own = run_dir.and_then(Path::parent);
+            let allowed: Vec<&Path> = within.as_deref().into_iter().chain(own).collect();
+            if within.is_some() && disk::leads_out(&file, &allowed) {
+                return Err(format!(
+                    "`stdin` leads out of the project, without `allow_outside: true`: {path}"
+                ));
+            }
+            Input::File(file)
         }
     };
     Ok(Command { stdin, limits: around.case.precautions.limits, spill: around.spill.cloned(), ..command })

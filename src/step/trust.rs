@@ -12,6 +12,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::disk;
+
+/// More bytes than any file of certificates has.
+const MOST: usize = 8 << 20;
+
 /// Who decides whether a server is trusted.
 pub(super) type Verifier = Arc<dyn ServerCertVerifier>;
 
@@ -81,7 +86,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| failed(path, &error))
+    disk::read(path, MOST).map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, reason: &dyn Display) -> String {

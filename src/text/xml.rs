@@ -30,12 +30,31 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Like [`clean`], for the inside of a CDATA section that is copied as it stands: `]]>` is spread over two
-/// sections, so that it reads back as it was.
+/// Like [`clean`], for the inside of a CDATA section that is copied as it stands, so that it reads back as it was: `]]>`
+/// is spread over two sections, and carriage returns stand between them as references, since parsers make line feeds of
+/// bare ones.
 #[must_use]
 pub fn cdata(text: &str) -> Cow<'_, str> {
-    let clean = clean(text);
-    if clean.contains("]]>") { Cow::Owned(clean.replace("]]>", "]]]]><![CDATA[>")) } else { clean }
+    let mut clean = clean(text);
+    if clean.contains("]]>") {
+        clean = Cow::Owned(clean.replace("]]>", "]]]]><![CDATA[>"));
+    }
+    if !clean.contains('\r') {
+        return clean;
+    }
+    let mut safe = String::with_capacity(clean.len() + clean.len() / 4);
+    let mut rest = &*clean;
+    while let Some(at) = rest.find('\r') {
+        let (before, returns) = rest.split_at(at);
+        rest = returns.trim_start_matches('\r');
+        safe.push_str(before);
+        safe.push_str("]]>");
+        // A carriage return that parsers keep, as many as stand together.
+        safe.extend(std::iter::repeat_n("&#13;", returns.len() - rest.len()));
+        safe.push_str("<![CDATA[");
+    }
+    safe.push_str(rest);
+    Cow::Owned(safe)
 }
 
 /// Like [`clean`], in one line: line breaks and tabs become single blanks, since readers of XML lose them in
@@ -79,6 +98,8 @@ mod tests {
     #[test]
     fn the_end_of_a_section_is_split() {
         assert_eq!(cdata("a]]>b]]]>"), "a]]]]><![CDATA[>b]]]]]><![CDATA[>");
+        assert_eq!(cdata("b\r\nc\r\r\rd"), "b]]>&#13;<![CDATA[\nc]]>&#13;&#13;&#13;<![CDATA[d");
+        assert_eq!(cdata("\r]]>\r"), "]]>&#13;<![CDATA[]]]]><![CDATA[>]]>&#13;<![CDATA[");
         // A sequence between the characters must not hide them.
         assert_eq!(cdata("]\u{1b}[0m]>"), "]]]]><![CDATA[>");
     }
@@ -89,12 +110,32 @@ mod tests {
         assert_eq!(one_line(" kept  as is "), " kept  as is ");
     }
 
+    /// What a parser makes of a section with this inside, by the rules of XML: bare carriage returns are lost.
+    fn read_back(inside: &str) -> String {
+        let document = format!("<![CDATA[{inside}]]>").replace("\r\n", "\n").replace('\r', "\n");
+        let (mut rest, mut text) = (document.as_str(), String::new());
+        while !rest.is_empty() {
+            rest = match rest.strip_prefix("<![CDATA[") {
+                Some(section) => {
+                    let (inside, rest) = section.split_once("]]>").expect("closed");
+                    text.push_str(inside);
+                    rest
+                }
+                None => {
+                    text.push('\r');
+                    rest.strip_prefix("&#13;").expect("nothing else between sections")
+                }
+            };
+        }
+        text
+    }
+
     proptest! {
         #[test]
         fn any_text_becomes_xml(text in any::<String>(), bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             for text in [text.as_str(), &String::from_utf8_lossy(&bytes)] {
                 assert!(clean(text).chars().all(is_allowed));
-                assert_eq!(cdata(text).replace("]]]]><![CDATA[>", "]]>"), clean(text));
+                assert_eq!(read_back(&cdata(text)), clean(text));
                 assert!(!one_line(text).contains(['\n', '\r', '\t']));
             }
         }

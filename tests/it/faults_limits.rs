@@ -116,7 +116,7 @@ fn mistakes_are_located() {
         ("run: a\nlimits: { open_files: 3 }", "the limit must be at least 8"),
         ("run: a\nlimits: { cpu: 2 }", "a duration needs a unit"),
         ("run: a\nleak: maybe", "`maybe` is no policy for leaks"),
-        ("run: a\nisolation: sandbox", "`isolation` is not supported by this version yet"),
+        ("run: a\nisolation: sandbox", "`isolation: sandbox` is not supported by this version yet"),
         ("run: a\nnetwork: false", "`network` is not supported by this version yet"),
     ] {
         let suite = Suite::of("a.test.yaml", text);

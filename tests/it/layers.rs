@@ -6,7 +6,7 @@ use crate::source::{SourceFile, files_below, flatten};
 
 /// The modules of each floor, lowest first.
 const FLOORS: [&[&str]; 8] = [
-    &["text", "time"],
+    &["text", "time", "disk"],
     &["model"],
     &[
         "descriptor",

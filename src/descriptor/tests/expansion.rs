@@ -120,7 +120,7 @@ fn files_make_cases_with_their_paths() {
         ]
     );
     let StepAction::Run(run) = &loaded.cases[1].steps[0].action else { panic!("no process") };
-    assert!(matches!(&run.stdin, StepInput::File(path) if path.source() == "in/b.txt"));
+    assert!(matches!(&run.stdin, StepInput::File { path, .. } if path.source() == "in/b.txt"));
     assert_eq!(names("foreach: [in/*.txt, in/a*, 'in/*b.txt']\nrun: a").len(), 2, "each file once");
     assert_eq!(
         names("name: n\nforeach: in/*.txt\nmatrix: {m: [1, 2]}\nrun: a"),

@@ -81,7 +81,8 @@ fn positions_of_inherited_checks_are_in_the_suite_file() {
 fn suite_files_are_checked_themselves() {
     for (text, message) in [
         ("defualts: {}", "unknown key `defualts`"),
-        ("isolation: sandbox", "not supported"),
+        ("network: none", "not supported"),
+        ("defaults: {isolation: sandbox}", "not supported"),
         ("defaults: {name: a}", "`name` cannot be a default"),
         ("defaults: {timeout: 5}", "needs a unit"),
         ("defaults: {tmeout: 5s}", "unknown key `tmeout`"),

@@ -51,9 +51,9 @@ const MISTAKES: [Mistake; 76] = [
     ),
     (
         "a.test.yaml",
-        "run: a\nisolation: {a: [1]}",
+        "run: a\nnetwork: {a: [1]}",
         (2, 1),
-        "`isolation` is not supported by this version yet",
+        "`network` is not supported by this version yet",
         "",
     ),
     ("a.test.yaml", "run: a\nexpect: {stdout: {contain: a}}", (2, 19), "unknown key `contain`", "`contains`"),

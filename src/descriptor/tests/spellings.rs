@@ -191,7 +191,7 @@ fn every_key_arrives() {
     );
     assert_eq!(one.time.timeout, Duration::from_secs(3));
     assert_eq!((one.retries.count, one.retries.delay), (2, Duration::from_secs(1)));
-    assert!(one.resources.exclusive && matches!(one.cwd, WorkingDirectory::Named(_)));
+    assert!(one.resources.exclusive && matches!(one.cwd, WorkingDirectory::Beside));
     assert_eq!(one.files[0].path.to_str(), Some("x-in.txt"));
     let checks = &one.steps[0].checks;
     let subject = |subject: &Subject| checks.iter().filter(|check| check.subject == *subject).count();
@@ -206,7 +206,7 @@ fn every_key_arrives() {
     assert!(second.always);
     let StepAction::Run(run) = &second.action else { panic!("no process") };
     assert!(matches!(&run.command, RunCommand::Shell(script) if script.source() == "true"));
-    assert!(matches!(&run.stdin, StepInput::File(path) if path.source() == "in.txt"));
+    assert!(matches!(&run.stdin, StepInput::File { path, .. } if path.source() == "in.txt"));
     assert!(two.expected_failure.as_ref().is_some_and(|xfail| xfail.strict));
     assert_eq!(two.skip.as_deref(), Some("not today"));
 }

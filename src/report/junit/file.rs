@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+
 /// A report that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the report \"{}\" cannot be written: {source}", path.display())]
@@ -108,11 +110,13 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file in the same folder, with the permissions that the umask leaves of 0666.
+/// A file in the same folder, with the permissions that the umask leaves of 0666, and at least those of its owner.
 fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new()
+    let file = tempfile::Builder::new()
         .prefix(".partest-")
         .suffix(".tmp")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder(path))
+        .tempfile_in(folder(path))?;
+    disk::let_owner(file.path(), 0o600)?;
+    Ok(file)
 }
