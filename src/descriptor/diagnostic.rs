@@ -7,6 +7,7 @@ use crate::descriptor::source::Sources;
 use crate::descriptor::synonyms;
 use crate::model::{Failure, FailureKind, Position};
 use crate::text::mistake::{self, SourceLine};
+use crate::text::terminal::{Colours, printable};
 
 /// The longest part of a user's text that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -117,7 +118,8 @@ impl Problem {
 
     /// Says how to put it right.
     pub(crate) fn help(mut self, suggestion: impl Into<String>) -> Self {
-        self.suggestion = Some(suggestion.into());
+        // It may repeat what was written.
+        self.suggestion = Some(printable(&suggestion.into(), Colours::Remove).into_owned());
         self
     }
 

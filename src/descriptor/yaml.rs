@@ -133,6 +133,8 @@ fn help_with(message: &str, span: Span, source: &Source) -> String {
         "put quotes around a text with a variable: \"{{ name }}\"".to_owned()
     } else if message.contains("tabs disallowed") {
         "indent with spaces".to_owned()
+    } else if line.starts_with(char::is_control) {
+        "take the control character away, or write it as in \"\\x1b\"".to_owned()
     } else if message.contains("unknown anchor") || message.contains("unexpected character") {
         let text = line.trim_end().trim_end_matches([',', ']', '}']);
         let first = text.chars().next().unwrap_or('*');

@@ -1,9 +1,9 @@
 //! The directory of a run, below which every attempt has its own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -144,25 +144,27 @@ fn make(lock: Lock) -> io::Result<RunDirectory> {
 }
 
 fn furnish(directory: &Path) -> io::Result<Shared> {
-    // The first mode of a folder shows the umask, which can be read in no other way without changing it for the
-    // whole process.
-    let umask = private(directory)?;
+    // Never open to others, not even for a moment: a run that is killed in this moment leaves what no cleaner takes
+    // for its own.
+    private(directory, 0o700)?;
     let _ = spread(directory);
     let (cases, folder) = (directory.join(cases_of(directory)), directory.join(SHARED));
-    private(&cases)?;
-    private(&folder)?;
+    // The first mode of a folder shows the umask, which can be read in no other way without changing it for the
+    // whole process.
+    let umask = 0o777 & !private(&cases, 0o777)?;
+    private(&folder, 0o700)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = openat(CWD, &cases, flags, Mode::empty())?;
     let (next, clean) = (AtomicU64::new(0), Mutex::default());
     Ok(Shared { path: directory.to_owned(), cases, fd, folder, next, clean, umask })
 }
 
-/// A folder that is 0700 whatever the umask is, and that umask.
-fn private(folder: &Path) -> io::Result<u32> {
-    std::fs::create_dir(folder)?;
-    let umask = 0o777 & !folder.symlink_metadata()?.mode();
+/// A folder that is 0700 whatever the umask is; gives the mode that it had got first, of the one that was asked for.
+fn private(folder: &Path, mode: u32) -> io::Result<u32> {
+    DirBuilder::new().mode(mode).create(folder)?;
+    let first = folder.symlink_metadata()?.mode();
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))?;
-    Ok(umask)
+    Ok(first)
 }
 
 /// Lets the folders in a directory lie anywhere on an ext4 disk, as those of unrelated things do (`chattr +T`). Near the

@@ -233,7 +233,7 @@ cases:
         ("never-ready", "error", "service \"unknown\" was not ready within 3.00s: "),
         ("unknown", "failure", "UnknownIssuer; name the certificates to be trusted as `tls.ca`"),
         ("nobody", "failure", "TLS with 127.0.0.1:"),
-        ("no-file", "error", "none.pem: No such file or directory"),
+        ("no-file", "error", "none.pem: cannot read the file: No such file or directory"),
         ("alone", "passed", ""),
         ("alone-unknown", "failure", "name the certificates to be trusted as `tls.ca`"),
         ("alone-elsewhere", "failure", "not valid for name"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
-use crate::support::{Run, Suite};
+use crate::support::{Run, SYSTEMS, Suite};
 
 const CASES: &str = r#"{ "cases": [
   { "name": "same", "run": "echo same", "expect": { "stdout": { "file": "expected/same.txt" } } },
@@ -25,26 +25,8 @@ fn read(suite: &Suite, name: &str) -> Vec<u8> {
     fs::read(suite.path().join("sub/expected").join(name)).expect(name)
 }
 
-/// Variables of systems for continuous integration.
-const SYSTEMS: [&str; 11] = [
-    "CI",
-    "BUILDKITE",
-    "CIRCLECI",
-    "CODEBUILD_BUILD_ID",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "TEAMCITY_VERSION",
-    "TF_BUILD",
-    "TRAVIS",
-    "bamboo_buildKey",
-];
-
 fn update(suite: &Suite, arguments: &[&str], ci: Option<(&str, &str)>) -> Run {
     let mut command = suite.command(&[&["--update"], arguments].concat());
-    for name in SYSTEMS {
-        command.env_remove(name);
-    }
     if let Some((name, value)) = ci {
         command.env(name, value);
     }

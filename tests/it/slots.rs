@@ -72,7 +72,7 @@ fn what_runs_beside_several_cases_has_no_slot() {
     let run = Suite::of("a.test.yaml", service).file("b.test.yaml", worker).run(&[]).expect_code(2);
     let of_a_service = "`slot` belongs to a case, and a service runs beside several";
     let of_a_worker = "a worker serves many cases, and has no `slot` of its own";
-    for words in [of_a_service, of_a_worker, "a.test.yaml:1:23", "b.test.yaml:1:9", "^^^"] {
+    for words in [of_a_service, of_a_worker, "a.test.yaml:1:26", "b.test.yaml:1:9", "^^^"] {
         assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
     }
     let suite = Suite::of(

@@ -11,6 +11,21 @@ use quick_junit::{Report, TestCase, TestCaseStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// Variables of systems for continuous integration, none of which the command sees.
+pub(crate) const SYSTEMS: [&str; 11] = [
+    "CI",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+    "bamboo_buildKey",
+];
+
 /// A suite in a folder of its own, with a place of its own for temporary files.
 pub(crate) struct Suite {
     folder: TempDir,
@@ -68,6 +83,9 @@ impl Suite {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partest"));
         command.args(arguments).current_dir(self.folder.path()).env("TMPDIR", self.temporary.path());
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+        for name in SYSTEMS {
+            command.env_remove(name);
+        }
         command
     }
 
