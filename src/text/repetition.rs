@@ -35,7 +35,8 @@ pub(in crate::text) fn weight(
             environment.compile_expression(expression.get(start..end)?).ok()?.eval(context.clone()).ok()
         };
         let (Some(left), Some(right)) = (value(left), value(right)) else { continue };
-        spent += repeated(&left, &right).or_else(|| repeated(&right, &left)).unwrap_or(0);
+        let weight = repeated(&left, &right).or_else(|| repeated(&right, &left)).unwrap_or(0);
+        spent = usize::saturating_add(spent, weight);
         budget::begin(0);
         budget::foresee(spent)?;
     }
