@@ -2,6 +2,8 @@ use std::borrow::Cow;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -84,9 +86,13 @@ fn workspaces_are_private_and_a_removed_one_is_not_made_again() {
 fn a_workspace_is_used_again_only_as_it_was_made() {
     let parent = temporary();
     let run = RunDirectory::create_in(parent.path()).expect("created");
-    let after = |change: &dyn Fn(&Workspace)| {
+    let used_again = |pause: Duration, change: &dyn Fn(&Workspace)| {
         let workspace = Workspace::create(&run).expect("created");
         let work = workspace.work().to_owned();
+        workspace.give_back().expect("given back");
+        thread::sleep(pause);
+        let workspace = Workspace::create(&run).expect("created");
+        assert_eq!(workspace.work(), work);
         change(&workspace);
         workspace.give_back().expect("given back");
         let next = Workspace::create(&run).expect("created");
@@ -94,6 +100,12 @@ fn a_workspace_is_used_again_only_as_it_was_made() {
         assert_eq!(names(next.work()), Vec::<String>::new());
         next.remove().expect("removed");
         again
+    };
+    // Just seen, and seen so long ago that the times of changes tell.
+    let after = |change: &dyn Fn(&Workspace)| {
+        let again = [Duration::ZERO, Duration::from_millis(100)].map(|pause| used_again(pause, change));
+        assert_eq!(again[0], again[1]);
+        again[0]
     };
     assert!(after(&|_| {}));
     assert!(after(&|workspace| {

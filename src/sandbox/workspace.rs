@@ -10,8 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, chmodat, fstat, mkdirat, openat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, chmodat, mkdirat, openat, statat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use rustix::process::geteuid;
@@ -39,7 +40,23 @@ pub(in crate::sandbox) struct Place {
     work: PathBuf,
     home: PathBuf,
     tmp: PathBuf,
+    /// When the attempt that has it got it.
+    taken: Instant,
+    /// When it was last found to be as it was made.
+    seen: Option<Box<Seen>>,
 }
+
+/// The directories of a workspace when they held what they were made with.
+#[derive(Debug)]
+struct Seen {
+    /// When each of them was last changed, in seconds and nanoseconds of the file system's clock.
+    changes: [(i64, u64); 4],
+    at: Instant,
+}
+
+/// From when on a change has another time than an earlier one. The clock that the kernel dates changes by ticks every 10
+/// milliseconds at the slowest.
+const TICK: Duration = Duration::from_millis(50);
 
 /// How many workspaces are kept for other attempts.
 const MOST_CLEAN: usize = 32;
@@ -75,7 +92,8 @@ impl Workspace {
     pub fn create(run: &RunDirectory) -> io::Result<Self> {
         let run = Arc::clone(run.shared());
         let clean = run.clean.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(place) = clean {
+        if let Some(mut place) = clean {
+            place.taken = Instant::now();
             return Ok(Self { run, place: Some(place), is_made: true });
         }
         let number = run.next.fetch_add(1, Ordering::Relaxed).to_string();
@@ -188,7 +206,7 @@ impl Workspace {
     /// # Errors
     /// What could not be removed.
     pub fn give_back(mut self) -> io::Result<()> {
-        let Some(place) = self.place.take() else { return Ok(()) };
+        let Some(mut place) = self.place.take() else { return Ok(()) };
         if self.is_made && place.is_as_made(&self.run) {
             let mut clean = self.run.clean.lock().unwrap_or_else(PoisonError::into_inner);
             // Of thousands that end at the same time, most will have no other attempt after them.
@@ -263,24 +281,50 @@ impl Place {
     fn new(run: &Shared, name: &str) -> io::Result<Self> {
         let root = run.cases.join(name);
         let [work, home, tmp] = PARTS.map(|part| root.join(part));
-        Ok(Self { name: CString::new(name)?, work, home, tmp })
+        Ok(Self { name: CString::new(name)?, work, home, tmp, taken: Instant::now(), seen: None })
     }
 
     /// Whether it holds its three directories and nothing else, all of them private.
-    fn is_as_made(&self, run: &Shared) -> bool {
-        let Ok(root) = open_private(run.as_fd(), self.name.as_c_str()) else { return false };
-        let is_empty = |part| open_private(root.as_fd(), part).is_ok_and(|inner| entries(&inner) == Some(0));
+    ///
+    /// To look into them takes as long as a small process. So where they were seen long enough before the attempt, the
+    /// times of their last changes tell, which no program can set.
+    fn is_as_made(&mut self, run: &Shared) -> bool {
+        let Some(changes) = self.changes(run) else { return false };
+        let seen = self.seen.take().filter(|seen| seen.changes == changes);
+        // A file system that counts whole seconds has the same time for many changes.
+        let is_exact = changes.iter().all(|(_, nanoseconds)| *nanoseconds != 0);
+        let is_sure = is_exact && seen.as_ref().is_some_and(|seen| seen.at + TICK <= self.taken);
+        self.seen = seen.or_else(|| Some(Box::new(Seen { changes, at: Instant::now() })));
+        is_sure || self.holds_nothing(run)
+    }
+
+    /// When it and its directories were last changed, if all of them are private directories.
+    fn changes(&self, run: &Shared) -> Option<[(i64, u64); 4]> {
+        let name = self.name.to_str().ok()?;
+        let [work, home, tmp] = PARTS.map(|part| format!("{name}/{part}"));
+        let user = geteuid().as_raw();
+        let mut changes = [(0, 0); 4];
+        for (path, change) in [name, &work, &home, &tmp].into_iter().zip(&mut changes) {
+            let found = statat(run, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+            let is_private = is_directory && found.st_mode & 0o7777 == 0o700 && found.st_uid == user;
+            *change = is_private.then_some((found.st_ctime, found.st_ctime_nsec))?;
+        }
+        Some(changes)
+    }
+
+    /// Looks whether it holds its three directories and nothing else.
+    fn holds_nothing(&self, run: &Shared) -> bool {
+        let Ok(root) = open_directory(run.as_fd(), self.name.as_c_str()) else { return false };
+        let is_empty =
+            |part| open_directory(root.as_fd(), part).is_ok_and(|inner| entries(&inner) == Some(0));
         PARTS.into_iter().all(is_empty) && entries(&root) == Some(PARTS.len())
     }
 }
 
-/// Opens a directory that is ours and 0700.
-fn open_private(parent: BorrowedFd<'_>, name: impl Arg) -> Result<OwnedFd, Errno> {
+fn open_directory(parent: BorrowedFd<'_>, name: impl Arg) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = openat(parent, name, flags, Mode::empty())?;
-    let found = fstat(&directory)?;
-    let private = found.st_mode & 0o7777 == 0o700 && found.st_uid == geteuid().as_raw();
-    if private { Ok(directory) } else { Err(Errno::PERM) }
+    openat(parent, name, flags, Mode::empty())
 }
 
 /// How many entries a directory has besides itself and its parent; `None` for more than fit a small buffer.

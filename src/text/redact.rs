@@ -48,10 +48,13 @@ impl Redactor {
         secrets.retain(|secret| secret.len() >= SHORTEST);
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
+        if secrets.is_empty() {
+            return Ok(None);
+        }
         let escaped: Vec<String> = secrets.iter().map(|secret| escape(secret)).collect();
         let expression =
             RegexBuilder::new(&format!("(?-u){}", escaped.join("|"))).size_limit(LARGEST).build()?;
-        Ok((!secrets.is_empty()).then_some(Self { secrets, expression }))
+        Ok(Some(Self { secrets, expression }))
     }
 
     /// The bytes with every secret masked.
