@@ -1,6 +1,7 @@
 //! From the files of a walk to cases with unique ids.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub(crate) fn collect(found: Found, options: &DiscoverOptions) -> Discovery {
     let folders = add_suites(&found, &mut suites);
     let files = inherit(&found, folders, &suites);
     let read = read_all(&files, options);
-    let mut collector = Collector::default();
+    let mut collector = Collector::for_files(read.len());
     for unreadable in found.unreadable {
         let path: Arc<str> = unreadable.path.into();
         let diagnostic = whole_file(&path, unreadable.message, unreadable.suggestion);
@@ -149,7 +150,6 @@ fn with_descriptor<T>(
     make(&descriptor, &around)
 }
 
-#[derive(Default)]
 struct Collector {
     discovery: Discovery,
     /// The ids used so far and where.
@@ -157,6 +157,12 @@ struct Collector {
 }
 
 impl Collector {
+    /// One that most likely gets a case from each of so many files.
+    fn for_files(count: usize) -> Self {
+        let discovery = Discovery { cases: Vec::with_capacity(count), broken: Vec::new() };
+        Self { discovery, seen: HashMap::with_capacity(count) }
+    }
+
     fn add(&mut self, file: Read) {
         let loaded = match file.loaded {
             Ok(loaded) => loaded,
@@ -192,19 +198,19 @@ impl Collector {
 
     /// Takes an id for a case of this file, unless a case before has it.
     fn claim(&mut self, info: &Arc<CaseInfo>, file: &Path) -> Result<(), Diagnostic> {
-        if let Some(first) = self.seen.get(&info.id) {
-            let message = format!(
-                "the case id {} is taken; the first is at {}",
-                quote(info.id.as_str()),
-                first.position
-            );
-            let help = "rename the case, or one of the files".to_owned();
-            let text = disk::read(file, SIZE_LIMIT).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            return Err(Diagnostic::within(&text, info.position.clone(), message, Some(help)));
-        }
-        self.seen.insert(info.id.clone(), Arc::clone(info));
-        Ok(())
+        let first = match self.seen.entry(info.id.clone()) {
+            Entry::Occupied(first) => first,
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(info));
+                return Ok(());
+            }
+        };
+        let taken = quote(info.id.as_str());
+        let message = format!("the case id {taken} is taken; the first is at {}", first.get().position);
+        let help = "rename the case, or one of the files".to_owned();
+        let text = disk::read(file, SIZE_LIMIT).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        Err(Diagnostic::within(&text, info.position.clone(), message, Some(help)))
     }
 
     /// Adds the one result that stands for a file or folder.

@@ -1,5 +1,6 @@
 //! Which files are read.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ impl Found {
     }
 
     fn sort(mut self) -> Self {
-        self.files.sort_by(|a, b| by_parts(&a.path).cmp(by_parts(&b.path)));
+        self.files.sort_by(|a, b| by_parts(&a.path, &b.path));
         self.files.dedup_by(|a, b| a.path == b.path);
         self.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
         self.unreadable.dedup_by(|a, b| a.path == b.path);
@@ -59,9 +60,15 @@ impl Found {
     }
 }
 
-/// The bytes of a path in an order that compares part by part, several times faster than `Path` does itself.
-fn by_parts(path: &Path) -> impl Iterator<Item = u8> {
-    path.as_os_str().as_bytes().iter().map(|byte| if *byte == b'/' { 0 } else { *byte })
+/// Compares two paths part by part, several times faster than `Path` does itself.
+fn by_parts(a: &Path, b: &Path) -> Ordering {
+    let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
+    // The end of a part comes before every byte that can stand in one.
+    let part = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+    match a.iter().zip(b).find(|(a, b)| a != b) {
+        Some((a, b)) => part(a).cmp(&part(b)),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
 /// What names below this path are relative to: the root, or the folder that holds the path.
@@ -127,7 +134,8 @@ fn has_odd_ignore(folder: &Path) -> bool {
     folder.join(".gitignore").metadata().is_ok_and(|file| !file.is_file() && !file.is_dir())
 }
 
-/// On one thread: others would spend more on waiting for each other than the walk takes.
+/// On one thread: others would spend more on waiting for each other than the walk takes. In no order: all that is
+/// found is sorted in the end.
 fn walk_folder(folder: &Path, base: &Arc<Path>, found: &mut Found) {
     // Those of the folders above are read as well, and by the real path.
     let real = folder.canonicalize();
@@ -151,7 +159,6 @@ fn walk_folder(folder: &Path, base: &Arc<Path>, found: &mut Found) {
         .git_ignore(true)
         .require_git(false)
         .follow_links(false)
-        .sort_by_file_name(Ord::cmp)
         .build();
     for entry in walk {
         match entry {
