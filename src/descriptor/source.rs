@@ -60,6 +60,9 @@ impl Source {
 
     /// How many characters stand before a byte.
     fn characters_before(&self, offset: usize) -> u32 {
+        if offset < BLOCK {
+            return count_characters(&self.text.as_bytes()[..offset]);
+        }
         let block = (offset / BLOCK).min(self.index().characters.len().saturating_sub(1));
         let before = self.index().characters.get(block).copied().unwrap_or(0);
         before + count_characters(&self.text.as_bytes()[block * BLOCK..offset])
@@ -67,6 +70,13 @@ impl Source {
 
     /// The line, from 1, and the byte at which it begins.
     fn line_of(&self, offset: usize) -> (u32, usize) {
+        if self.text.len() <= BLOCK {
+            // An index would take longer than to look.
+            let before = &self.text.as_bytes()[..offset];
+            let ends = before.iter().filter(|byte| **byte == b'\n').count();
+            let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            return (u32::try_from(ends + 1).unwrap_or(u32::MAX), start);
+        }
         let lines = &self.index().lines;
         let line = lines.partition_point(|start| *start as usize <= offset).max(1);
         (u32::try_from(line).unwrap_or(u32::MAX), lines[line - 1] as usize)

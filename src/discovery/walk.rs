@@ -63,6 +63,9 @@ impl Found {
 /// Compares two paths part by part, several times faster than `Path` does itself.
 fn by_parts(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
+    // Most paths begin alike, which is seen eight bytes at a time.
+    let alike = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count() * 8;
+    let (a, b) = (&a[alike..], &b[alike..]);
     // The end of a part comes before every byte that can stand in one.
     let part = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
     match a.iter().zip(b).find(|(a, b)| a != b) {

@@ -26,7 +26,7 @@ impl CaseId {
     /// The id of the case `name` in the suite `suite`.
     #[must_use]
     pub fn new(suite: &str, name: &str) -> Self {
-        Self(format!("{suite}::{name}").into())
+        Self([suite, "::", name].concat().into())
     }
 
     /// The id that stands for a whole file, as a broken one has no cases.

@@ -184,12 +184,14 @@ impl<'a> Coordinator<'a> {
         }
         self.suites.begin(job);
         let gauge = Gauge::default();
-        self.announce(&case, 1, gauge.clone());
         let role = if self.suites.is_teardown(job) { Role::Teardown } else { Role::Case };
         let captured = self.suites.captured(job);
         let slot = self.schedule.slot(job);
         let (files, tries) = (self.rounds.files(job), Tries::default());
+        let (started, shown) = (Arc::clone(&case), gauge.clone());
         hands.start(Start { job, case, services, captured, role, gauge, slot, files, tries });
+        // Whatever it says comes back to this thread, and so after this.
+        self.announce(&started, 1, shown);
     }
 
     /// A case that runs waits for its next attempt, and leaves what it has taken to others meanwhile.
