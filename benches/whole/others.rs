@@ -1,4 +1,4 @@
-//! The same work done by partest and by others that start a process for each case.
+//! The same work, or for nextest as many empty tests, done by partest and by others that start a process for each case.
 
 use std::fs;
 use std::io::{self, Write};
@@ -38,7 +38,8 @@ fn all() -> Vec<Other> {
         Other { program: "lit", command: "lit -j2 .", prepare: lit },
         Other { program: "parallel", command: "seq 1000 | parallel -j2 /bin/true", prepare: nothing },
         Other { program: "prove", command: "prove -j2 -e /bin/sh", prepare: prove },
-        Other { program: "bats", command: "bats -j2 all.bats", prepare: bats },
+        Other { program: "bats", command: "bats -j 2 all.bats", prepare: bats },
+        Other { program: "cargo-nextest", command: "cargo nextest run --offline -j2", prepare: nextest },
     ]
 }
 
@@ -46,7 +47,15 @@ fn all() -> Vec<Other> {
 pub(crate) fn compare(out: &mut impl Write) -> io::Result<()> {
     let ours = TempDir::new()?;
     work::cases(ours.path(), COUNT, &serde_json::json!({ "run": ["/bin/true"] }))?;
-    let others: Vec<_> = all().into_iter().filter(is_installed).map(prepared).collect::<Result<_, _>>()?;
+    let mut others = Vec::new();
+    for other in all().into_iter().filter(is_installed) {
+        let (other, folder) = prepared(other)?;
+        // Some need others again, as bats needs GNU parallel.
+        match run(&other, folder.path()) {
+            Ok(()) => others.push((other, folder)),
+            Err(error) => writeln!(out, "\n{error}")?,
+        }
+    }
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); others.len() + 2];
     for _ in 0..ROUNDS {
         times[0].push(timed(|| limit::isolated(COUNT, 2, Path::new("/bin/true"), &[]))?);
@@ -85,13 +94,12 @@ fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {
 }
 
 fn run(other: &Other, folder: &Path) -> io::Result<()> {
-    let mut command = Command::new("sh");
-    command.args(["-c", other.command]).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
-    if command.stderr(Stdio::null()).status()?.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{} has failed", other.command)))
-    }
+    quietly(Command::new("sh").args(["-c", other.command]).current_dir(folder))
+}
+
+fn quietly(command: &mut Command) -> io::Result<()> {
+    let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if ended.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} has failed: {ended}"))) }
 }
 
 fn lines(line: impl Fn(usize) -> String) -> String {
@@ -121,4 +129,13 @@ fn prove(folder: &Path) -> io::Result<()> {
 
 fn bats(folder: &Path) -> io::Result<()> {
     fs::write(folder.join("all.bats"), lines(|number| format!("@test \"case {number}\" {{ /bin/true; }}\n")))
+}
+
+/// As many tests of one crate, compiled here: each is a process of the test binary.
+fn nextest(folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder.join("src"))?;
+    let package = "[package]\nname = \"all\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), package)?;
+    fs::write(folder.join("src/lib.rs"), lines(|number| format!("#[test]\nfn t{number}() {{}}\n")))?;
+    quietly(Command::new("cargo").args(["nextest", "run", "--offline", "--no-run"]).current_dir(folder))
 }
