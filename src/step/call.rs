@@ -124,7 +124,7 @@ pub(super) fn execute(
     let Heard { end, stderr, leaked } = heard;
     record.stderr = stderr;
     let result = match (end, answer) {
-        (HeardEnd::Line, Some(Ok(answer))) => conclude(step, answer, record, around),
+        (HeardEnd::Line, Some(Ok(answer))) => conclude(step, answer, record, deadline, around),
         (HeardEnd::Line, answer) => {
             let reason = answer.and_then(Result::err).unwrap_or_default();
             silent(step, record, Outcome::Errored, reason)
@@ -147,7 +147,13 @@ pub(super) fn execute(
 }
 
 /// What an answer means for the step.
-fn conclude(step: &Step, answer: Answer, mut record: StepRecord, around: &Surroundings<'_>) -> StepResult {
+fn conclude(
+    step: &Step,
+    answer: Answer,
+    mut record: StepRecord,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
     if !answer.output.is_null() {
         let text = match &answer.output {
             Value::String(text) => text.clone(),
@@ -160,7 +166,7 @@ fn conclude(step: &Step, answer: Answer, mut record: StepRecord, around: &Surrou
             record.status = Some(StepStatus::Done("pass".to_owned()));
             let facts = vec![(Subject::Output, Fact::Value(answer.output))];
             let observation = Observation { facts, directory: around.directory.to_owned() };
-            judge::compare(step, &observation, record, around)
+            judge::compare(step, &observation, record, deadline, around)
         }
         Verdict::Fail => {
             record.status = Some(StepStatus::Done("fail".to_owned()));

@@ -28,6 +28,7 @@ mod faults_soak;
 mod faults_surroundings;
 mod faults_tree;
 mod faults_watchdog;
+mod file_large;
 mod file_steps;
 mod golden;
 mod history;
