@@ -122,7 +122,7 @@ pub fn needs_directory(case: &TestCase) -> bool {
             StepAction::Sleep(_) => false,
             StepAction::Call(call) => match &call.input {
                 CallInput::Fixed(_) => false,
-                CallInput::Template(input) => names_it(&input.to_string()),
+                CallInput::Template(input) => input.texts().into_iter().any(names_it),
             },
             StepAction::Run(_) | StepAction::File(_) | StepAction::Sql(_) | StepAction::Download(_) => true,
             StepAction::Http(http) => http.request.has_template(names_it),
