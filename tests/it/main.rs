@@ -37,6 +37,8 @@ mod http;
 #[cfg(feature = "http")]
 mod http_curl;
 #[cfg(feature = "http")]
+mod http_cut;
+#[cfg(feature = "http")]
 mod http_early;
 #[cfg(feature = "http")]
 mod http_hostile;

@@ -45,6 +45,15 @@ pub(super) enum Stop {
     Phase(Duration),
 }
 
+/// How a connection came to its end, as far as what is received goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The other side closed it.
+    Closed,
+    /// It broke, in this way.
+    Broken(io::ErrorKind),
+}
+
 /// What those who ask and those who wait on sockets know of a request. Clones are one.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -59,6 +68,7 @@ struct State {
     /// When the phase must be over, and how long it may take.
     limit: Option<(Deadline, Duration)>,
     stop: Option<Stop>,
+    ending: Option<Ending>,
     unix: Option<PathBuf>,
     proxy: Option<Proxy>,
     tls: Option<Arc<ClientConfig>>,
@@ -78,6 +88,7 @@ impl Line {
             phase: Phase::Resolving,
             limit: None,
             stop: None,
+            ending: None,
             unix: None,
             proxy: None,
             tls: None,
@@ -104,6 +115,7 @@ impl Line {
         state.proxy = proxy;
         state.tls = Some(tls);
         state.phase = Phase::Resolving;
+        state.ending = None;
         state.limit = state.timeouts.connect.map(|limit| (Deadline::after(Some(limit)), limit));
     }
 
@@ -135,6 +147,16 @@ impl Line {
 
     pub(super) fn stop(&self) -> Option<Stop> {
         self.state().stop
+    }
+
+    /// The connection of the request has ended.
+    pub(super) fn end(&self, ending: Ending) {
+        self.state().ending = Some(ending);
+    }
+
+    /// How the connection of the request has ended, if it has.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.state().ending
     }
 
     /// How long the step may still take.

@@ -5,6 +5,7 @@
 
 mod body;
 mod client;
+mod connected;
 mod cookies;
 mod curl;
 mod download;

@@ -82,19 +82,6 @@ impl<In: Transport> Connector<In> for SocketConnector {
     }
 }
 
-/// Says that the connection is there, with TLS where that is wanted.
-#[derive(Debug)]
-pub(super) struct Connected(pub(super) Line);
-
-impl<In: Transport> Connector<In> for Connected {
-    type Out = In;
-
-    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
-        self.0.reach(Phase::Sending);
-        Ok(chained)
-    }
-}
-
 /// The first address that can be connected to; each is tried, as a host may have one of a kind that has no route here.
 fn connect_first(addresses: &[SocketAddr], line: &Line) -> io::Result<OwnedFd> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
