@@ -13,9 +13,9 @@ use crate::assertion::normalize::normalize;
 use crate::assertion::unordered::{AnyOrder, in_any_order};
 use crate::assertion::{Setting, bytes, diff, number, wording};
 use crate::model::{Captured, ExitCodes, ExitStatus, FailureKind, Matcher, Normalization, NumberTest, Test};
-use crate::text::Template;
 use crate::text::excerpt::{Bounds, excerpt_bytes};
 use crate::text::terminal::visible;
+use crate::text::{Template, from_json};
 
 /// How much of a file is shown that does not hold what it should; of a stream, reports show the end anyway.
 pub(crate) const SHOWN_OF_FILE: Bounds = Bounds { first_lines: 10, last_lines: 10, bytes: 4096 };
@@ -322,7 +322,7 @@ impl Context<'_> {
         if text.trim().is_empty() {
             return Err(Problem::decided(format!("{} is not JSON: it is empty", self.name)));
         }
-        let parsed = serde_json::from_str(text).map(Cow::Owned);
+        let parsed = from_json(text).map(Cow::Owned);
         parsed.map_err(|error| {
             Problem::decided(format!("{} is not JSON: {error}", self.name)).with_detail(self.shown())
         })

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
-use crate::text::{TemplateError, Variables};
+use crate::text::{TemplateError, Variables, from_json};
 use crate::time::{Deadline, clock};
 
 /// How much of a question is shown in reports, and of an answer that is none.
@@ -199,7 +199,8 @@ fn farewell(status: ExitStatus, begun: &[u8]) -> String {
 
 /// Reads an answer to a question about the case with this id.
 fn read(line: &[u8], case: &str) -> Result<Answer, String> {
-    let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+    let read = std::str::from_utf8(line).map_or_else(|_| serde_json::from_slice(line), from_json);
+    let answer: Answer = read.map_err(|error| {
         let error = error.to_string();
         let reason = error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
         format!("the worker's answer cannot be read: {reason}: {}", quote(line))
