@@ -178,8 +178,11 @@ fn a_download_that_is_cut_is_no_file() {
     }
 }
 
-/// A server over TLS that answers as [`answer`] says. It says that this is the end where the path ends with `closed`.
-fn secure_server() -> String {
+/// A connection over TLS.
+pub(crate) type Secure = StreamOwned<ServerConnection, TcpStream>;
+
+/// A server over TLS.
+pub(crate) fn secure_server(serve: fn(Secure) -> io::Result<()>) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost 2>/dev/null";
     let made = Command::new("sh").args(["-c", script]).current_dir(folder.path()).status().expect("started");
@@ -194,20 +197,26 @@ fn secure_server() -> String {
         for stream in listener.incoming().map_while(Result::ok) {
             let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
             // Whoever asks may go away.
-            thread::spawn(move || serve_securely(StreamOwned::new(connection, stream)));
+            thread::spawn(move || serve(StreamOwned::new(connection, stream)));
         }
     });
     format!("https://{address}")
 }
 
-fn serve_securely(mut stream: StreamOwned<ServerConnection, TcpStream>) -> io::Result<()> {
+/// The head of a request.
+pub(crate) fn read_securely(stream: &mut Secure) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8_lossy(&head).into_owned();
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// Answers as [`answer`] says, and says that this is the end where the path ends with `closed`.
+fn serve_securely(mut stream: Secure) -> io::Result<()> {
+    let head = read_securely(&mut stream)?;
     let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
     stream.write_all(&answer(path.strip_suffix("/closed").unwrap_or(path)))?;
     if path.ends_with("/closed") {
@@ -224,7 +233,7 @@ fn what_is_cut_below_tls_fails() {
     let closed = "the connection was closed in the middle of the body, after 5 ";
     let unsure = "the connection was closed without the end that TLS has (close_notify), so the body may lack a part, after 5 bytes";
     check(
-        &secure_server(),
+        &secure_server(serve_securely),
         &[
             ("whole", ""),
             ("whole/closed", ""),

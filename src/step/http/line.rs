@@ -69,6 +69,8 @@ struct State {
     limit: Option<(Deadline, Duration)>,
     stop: Option<Stop>,
     ending: Option<Ending>,
+    is_held: bool,
+    is_watched: bool,
     unix: Option<PathBuf>,
     proxy: Option<Proxy>,
     tls: Option<Arc<ClientConfig>>,
@@ -89,6 +91,8 @@ impl Line {
             limit: None,
             stop: None,
             ending: None,
+            is_held: false,
+            is_watched: false,
             unix: None,
             proxy: None,
             tls: None,
@@ -116,6 +120,8 @@ impl Line {
         state.tls = Some(tls);
         state.phase = Phase::Resolving;
         state.ending = None;
+        state.is_held = false;
+        state.is_watched = true;
         state.limit = state.timeouts.connect.map(|limit| (Deadline::after(Some(limit)), limit));
     }
 
@@ -147,6 +153,27 @@ impl Line {
 
     pub(super) fn stop(&self) -> Option<Stop> {
         self.state().stop
+    }
+
+    /// Notes whether a part of the request is held back because there is something to be read first.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.state().is_held = is_held;
+    }
+
+    /// Whether a part of the request is held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.state().is_held
+    }
+
+    /// What comes need not be looked at before the request is sent: nothing can come, or it is known to be no refusal.
+    pub(super) fn stop_watching(&self) {
+        self.state().is_watched = false;
+    }
+
+    /// Whether what comes while the request is sent may be of interest.
+    pub(super) fn is_watched(&self) -> bool {
+        let state = self.state();
+        state.is_watched && state.phase >= Phase::Sending
     }
 
     /// The connection of the request has ended.
