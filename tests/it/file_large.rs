@@ -197,7 +197,9 @@ fn looking_at_a_file_ends_at_the_time_limit() {
     }
     let run = suite.run(&[]).expect_code(1);
     for name in tests.into_iter().filter(|test| !test.contains('[')).chain(["run"]) {
-        assert_eq!(run.verdict(name).1, "timed out after 0.30s", "{name}");
+        let found = run.verdict(name).1;
+        // On a busy machine the process itself may be too late.
+        assert!(found.starts_with("timed out after 0.30s"), "{name}: {found}");
     }
 }
 
