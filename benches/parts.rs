@@ -338,7 +338,7 @@ mod matchers {
         let facts = vec![(Subject::Stdout, Fact::Content(output))];
         let observation = Observation { facts, directory: suite.path().to_owned() };
         let variables = Variables::new();
-        let setting = Setting { variables: &variables, folder: suite.path(), home: None };
+        let setting = Setting { variables: &variables, folder: suite.path(), home: None, go_on: &|| true };
         bencher.bench(|| assert!(check(&checks, &observation, &setting).is_empty()));
     }
 }

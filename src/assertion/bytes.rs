@@ -14,6 +14,11 @@ pub(crate) fn compare(name: &str, expected: &[u8], at: Option<u64>, found: &[u8]
         None => found,
         Some(_) => &found[start..found.len().min(start.saturating_add(expected.len()))],
     };
+    compare_from(name, expected, start as u64, found)
+}
+
+/// The same where `found` begins at this place.
+pub(crate) fn compare_from(name: &str, expected: &[u8], start: u64, found: &[u8]) -> Result<(), Problem> {
     if found == expected {
         return Ok(());
     }
@@ -21,7 +26,7 @@ pub(crate) fn compare(name: &str, expected: &[u8], at: Option<u64>, found: &[u8]
     let show = |byte: Option<&u8>| byte.map_or("the end".to_owned(), |byte| format!("{byte:02x}"));
     let message = format!(
         "{name}: byte {} differs: expected {}, found {}",
-        start + same,
+        start + same as u64,
         show(expected.get(same)),
         show(found.get(same))
     );
@@ -31,8 +36,8 @@ pub(crate) fn compare(name: &str, expected: &[u8], at: Option<u64>, found: &[u8]
 }
 
 /// One line of bytes, with the place of the first of them.
-fn dump(bytes: &[u8], line: usize, start: usize) -> String {
-    let mut shown = format!("{:08x}:", start + line);
+fn dump(bytes: &[u8], line: usize, start: u64) -> String {
+    let mut shown = format!("{:08x}:", start + line as u64);
     for byte in bytes.iter().skip(line).take(LINE) {
         // Writing to a String cannot fail.
         let _ = write!(shown, " {byte:02x}");

@@ -51,18 +51,12 @@ fn capture_one(
             Ok(text.strip_suffix('\n').unwrap_or(&text).into())
         }
         Part::Line(number) => {
-            let text = context.text()?;
-            let lines = lines(&text);
-            let index = match usize::try_from(*number) {
-                Ok(number) => number.checked_sub(1),
-                Err(_) => {
-                    usize::try_from(number.unsigned_abs()).ok().and_then(|back| lines.len().checked_sub(back))
-                }
+            let line = match context.reading.large() {
+                Some(large) => context.line_of_large(large, *number)?,
+                None => nth_line(&lines(&context.text()?), *number),
             };
-            index.and_then(|index| lines.get(index)).map(|line| (*line).into()).ok_or_else(|| {
-                let count = lines.len();
-                context.nothing(format!("{name} has no line {number}, only {count}"))
-            })
+            line.map(Into::into)
+                .map_err(|count| context.nothing(format!("{name} has no line {number}, only {count}")))
         }
         Part::Match(pattern) => {
             let text = context.text()?;
@@ -91,4 +85,14 @@ fn capture_one(
             }
         }
     }
+}
+
+/// The line of this number, from 1, or from the end where it is negative; or how many there are.
+fn nth_line(lines: &[&str], number: i64) -> Result<String, u64> {
+    let index = match usize::try_from(number) {
+        Ok(number) => number.checked_sub(1),
+        Err(_) => usize::try_from(number.unsigned_abs()).ok().and_then(|back| lines.len().checked_sub(back)),
+    };
+    let line = index.and_then(|index| lines.get(index));
+    line.map(|line| (*line).to_owned()).ok_or(lines.len() as u64)
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::assertion::large::Large;
 use crate::model::{Captured, ExitStatus, Fact};
 
-/// The largest file that is compared, in bytes.
+/// The largest file that is read as a whole, in bytes; of a larger one only what can be told while it is read.
 pub(crate) const LARGEST_FILE: u64 = 16 << 20;
 
 /// The content to be tested, as far as it is known.
@@ -26,6 +27,8 @@ pub(crate) enum Reading<'a> {
     Cut(&'a Captured),
     /// Every byte of a file.
     File(Arc<[u8]>),
+    /// A file that is too large to be read as a whole.
+    Large(Arc<Large>),
     /// A value within JSON, with its text: that of a string, else the JSON.
     Value(&'a serde_json::Value, Cow<'a, [u8]>),
     /// A content that was normalized.
@@ -96,11 +99,10 @@ pub(crate) fn open(path: &Path) -> std::io::Result<Result<(File, Metadata), Stri
     Ok(Ok((file, metadata)))
 }
 
-/// Reads a regular file that is not too large to be compared.
+/// Reads a regular file, unless it is too large for that.
 pub(crate) fn read(path: &Path) -> Reading<'static> {
-    match bytes(path) {
-        Ok(Ok(bytes)) => Reading::File(bytes.into()),
-        Ok(Err(reason)) => Reading::Unreadable(reason),
+    match look(path) {
+        Ok(reading) => reading,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Reading::Missing
         }
@@ -108,24 +110,37 @@ pub(crate) fn read(path: &Path) -> Reading<'static> {
     }
 }
 
-/// What a file holds that is not too large to be compared, or why it cannot be read.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    bytes(path).unwrap_or_else(|error| Err(error.to_string()))
-}
-
-fn bytes(path: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
+fn look(path: &Path) -> std::io::Result<Reading<'static>> {
     let (file, metadata) = match open(path)? {
         Ok(opened) => opened,
-        Err(reason) => return Ok(Err(reason)),
+        Err(reason) => return Ok(Reading::Unreadable(reason)),
     };
-    let mut bytes = Vec::new();
-    if metadata.len() <= LARGEST_FILE {
+    let mut length = metadata.len();
+    if length <= LARGEST_FILE {
+        let mut bytes = Vec::new();
         // One byte more tells a file that has grown since.
-        file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        (&file).take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 <= LARGEST_FILE {
+            return Ok(Reading::File(bytes.into()));
+        }
+        length = file.metadata()?.len();
+        if length <= LARGEST_FILE {
+            let message = format!("it has more than {LARGEST_FILE} bytes, and does not say how many");
+            return Ok(Reading::Unreadable(message));
+        }
     }
-    let length = metadata.len().max(bytes.len() as u64);
-    match length > LARGEST_FILE {
-        true => Ok(Err(format!("it has {length} bytes, and no more than {LARGEST_FILE} are compared"))),
-        false => Ok(Ok(bytes)),
+    Ok(Reading::Large(Arc::new(Large::new(file, length))))
+}
+
+/// What a file holds that is not too large to be read as a whole, or why it cannot be read.
+pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, String> {
+    match read(path) {
+        Reading::File(bytes) => Ok(bytes),
+        Reading::Large(large) => {
+            let length = large.length();
+            Err(format!("it has {length} bytes, and no more than {LARGEST_FILE} are compared"))
+        }
+        Reading::Unreadable(reason) => Err(reason),
+        _ => Err("there is no such file".to_owned()),
     }
 }

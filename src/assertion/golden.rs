@@ -1,7 +1,8 @@
 //! Contents compared with golden files.
 
-use crate::assertion::content::{self, Reading};
+use crate::assertion::content::{self, LARGEST_FILE, Reading};
 use crate::assertion::diff;
+use crate::assertion::large::Side;
 use crate::assertion::matcher::{Context, Problem};
 use crate::model::Golden;
 
@@ -10,8 +11,25 @@ impl Context<'_> {
     pub(crate) fn golden(&self, golden: &Golden) -> Result<(), Problem> {
         let resolved = golden.resolve(self.setting.folder, self.setting.variables);
         let (name, path) = resolved.map_err(|error| Problem::undecided(format!("{}: {error}", self.name)))?;
+        let expected = content::read(&path);
+        if let Some((expected, found)) = self.sides(&expected)? {
+            return self.same(expected, found).map_err(|problem| Problem {
+                message: format!(
+                    "{} (golden file {name}, which `--update` leaves: more than {LARGEST_FILE} bytes)",
+                    problem.message
+                ),
+                ..problem
+            });
+        }
+        if let (Reading::Missing, Reading::Large(_)) = (&expected, &self.reading) {
+            return Err(Problem::decided(format!(
+                "{}: the golden file {name} does not exist, and `--update` creates none of more than \
+                 {LARGEST_FILE} bytes",
+                self.name
+            )));
+        }
         let found = self.whole()?;
-        let problem = match content::read(&path) {
+        let problem = match expected {
             Reading::File(expected) if *expected == *found => return Ok(()),
             Reading::File(expected) => {
                 let first = diff::first_difference(self.name, &expected, found);
@@ -32,5 +50,17 @@ impl Context<'_> {
             _ => return Err(Problem::undecided(format!("{}: the golden file {name} is no file", self.name))),
         };
         Err(problem.with_golden(path, found))
+    }
+
+    /// Both contents, where one of them is a large file and the other is known.
+    fn sides<'a>(&'a self, golden: &'a Reading<'_>) -> Result<Option<(Side<'a>, Side<'a>)>, Problem> {
+        Ok(match (golden, &self.reading) {
+            (Reading::Large(golden), Reading::Large(found)) => {
+                Some((Side::Large(golden), Side::Large(found)))
+            }
+            (Reading::File(golden), Reading::Large(found)) => Some((Side::Whole(golden), Side::Large(found))),
+            (Reading::Large(golden), _) => Some((Side::Large(golden), Side::Whole(self.whole()?))),
+            _ => None,
+        })
     }
 }

@@ -1,9 +1,11 @@
 //! Compares JSON by value and lists the differences by path.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::assertion::number;
 use crate::model::member;
 use crate::text::{Template, TemplateError, Variables};
 
@@ -85,7 +87,7 @@ impl<'a> Differences<'a> {
                     self.at(&format!("[{index}]"), |this| this.compare(expected, found));
                 }
             }
-            (Value::Number(a), Value::Number(b)) if same_number(a, b) => {}
+            (Value::Number(a), Value::Number(b)) if number::compare(a, b) == Some(Ordering::Equal) => {}
             (Value::String(source), found) if !self.literal && source.contains("{{") => {
                 match value(source, self.variables) {
                     Ok(value) => {
@@ -123,14 +125,6 @@ impl<'a> Differences<'a> {
 /// What a string of an expected value stands for.
 pub(crate) fn value(source: &str, variables: &Variables) -> Result<Value, TemplateError> {
     Template::parse(source)?.value(variables)
-}
-
-/// Equal by value: `1` and `1.0` are the same number.
-pub(crate) fn same_number(a: &Number, b: &Number) -> bool {
-    match (a.as_i128(), b.as_i128()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a.as_f64() == b.as_f64(),
-    }
 }
 
 pub(crate) fn show_expected(expected: &Value, variables: &Variables) -> String {

@@ -39,7 +39,7 @@ impl Context<'_> {
                 let nothing = Context { name: &name, reading: Reading::Missing, ..*self };
                 match nothing.apply(test) {
                     Ok(()) => continue,
-                    Err(problem) if problem.is_decided() && !matches!(test, Test::Exists(_)) => {
+                    Err(problem) if problem.decided && !matches!(test, Test::Exists(_)) => {
                         return Err(problem);
                     }
                     // What is not there cannot be compared, and is no other value either.

@@ -1,7 +1,9 @@
 //! Lines compared with lines, with `...` for any number of them and `[..]` for anything within one.
 
+use std::ops::ControlFlow;
+
 use crate::assertion::diff;
-use crate::assertion::wording::quote;
+use crate::assertion::wording::{SHORT, quote};
 
 /// Stands for any number of lines.
 pub(crate) const ANY_LINES: &str = "...";
@@ -12,8 +14,14 @@ pub(crate) const ANY_TEXT: &str = "[..]";
 /// The most comparisons of two lines; a machine makes them in a second or so.
 pub(crate) const MOST_COMPARISONS: usize = 50_000_000;
 
-/// Compares the lines of what the first argument names (the third) with patterns (the second).
-pub(crate) type Comparison = fn(&str, &[&str], &[&str]) -> Result<(), Mismatch>;
+/// Looks at the lines of a content, one after the other, and keeps no more of them than a failure shows.
+pub(crate) trait LineTest {
+    /// Looks at the next line. The rest does not matter any more where it breaks.
+    fn line(&mut self, line: &str) -> ControlFlow<()>;
+
+    /// Says, of the content with this name, whether its lines were as expected.
+    fn end(self, name: &str) -> Result<(), Mismatch>;
+}
 
 /// Where lines cease to be as expected.
 #[derive(Debug)]
@@ -59,6 +67,96 @@ struct Progress {
     lines: usize,
 }
 
+/// Compares lines with patterns, in order: all ways in which the patterns may have come to the lines so far are followed
+/// at once. What was before a `...` is forgotten when it is reached, since it stands for all that may follow.
+pub(crate) struct InOrder<'p> {
+    patterns: &'p [&'p str],
+    /// What may come next, as places in the patterns.
+    active: Vec<usize>,
+    /// What follows the last `...` that was reached.
+    gap: Option<usize>,
+    /// How many lines there were.
+    lines: usize,
+    best: Progress,
+    /// The line after the best, or as much of it as is shown.
+    after_best: Option<Vec<u8>>,
+    /// How many comparisons of lines may still be made.
+    left: usize,
+}
+
+impl<'p> InOrder<'p> {
+    /// A comparison that is given up after `most` comparisons of two lines.
+    pub(crate) fn new(patterns: &'p [&'p str], most: usize) -> Self {
+        let (active, best) = (Vec::new(), Progress::default());
+        let mut new = Self { patterns, active, gap: None, lines: 0, best, after_best: None, left: most };
+        new.arrive(0);
+        new.active.extend(new.gap);
+        new
+    }
+
+    /// Notes that the pattern at this place may come next.
+    fn arrive(&mut self, mut at: usize) {
+        while self.patterns.get(at) == Some(&ANY_LINES) {
+            at += 1;
+            self.gap = Some(at);
+            self.active.clear();
+        }
+        if self.gap != Some(at) {
+            self.active.push(at);
+        }
+        if at > self.best.patterns {
+            self.best = Progress { patterns: at, lines: self.lines };
+            self.after_best = None;
+        }
+    }
+
+    fn message(&self, name: &str) -> String {
+        let (patterns, best) = (self.patterns, self.best);
+        let number = best.lines + 1;
+        let line = self.after_best.as_deref().map(quote);
+        let after_gap = best.patterns.checked_sub(1).is_some_and(|before| patterns[before] == ANY_LINES);
+        let pattern = patterns.get(best.patterns).map(|pattern| quote(pattern.as_bytes()));
+        match (pattern, line) {
+            (Some(pattern), _) if after_gap => format!("{name}: no line from line {number} on is {pattern}"),
+            (Some(pattern), Some(line)) => format!("{name}: line {number}: expected {pattern}, found {line}"),
+            (Some(pattern), None) => format!("{name}: line {number}: expected {pattern}, found the end"),
+            (None, Some(line)) => format!("{name}: line {number}: expected the end, found {line}"),
+            (None, None) => format!("{name}: the lines differ"),
+        }
+    }
+}
+
+impl LineTest for InOrder<'_> {
+    fn line(&mut self, line: &str) -> ControlFlow<()> {
+        if self.after_best.is_none() {
+            self.after_best = Some(line.as_bytes()[..line.len().min(2 * SHORT)].to_vec());
+        }
+        self.lines += 1;
+        for at in std::mem::take(&mut self.active) {
+            // What is before the last `...` is not needed any more.
+            let Some(pattern) = self.patterns.get(at).filter(|_| self.gap.is_none_or(|gap| gap <= at)) else {
+                continue;
+            };
+            let Some(left) = self.left.checked_sub(1) else { return ControlFlow::Break(()) };
+            self.left = left;
+            if fits(pattern, line) {
+                self.arrive(at + 1);
+            }
+        }
+        self.active.extend(self.gap);
+        let is_decided = self.active.is_empty() || self.gap == Some(self.patterns.len());
+        if is_decided { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn end(self, name: &str) -> Result<(), Mismatch> {
+        match self.active.contains(&self.patterns.len()) {
+            _ if self.left == 0 => Err(Mismatch::undecided(name)),
+            true => Ok(()),
+            false => Err(Mismatch { message: self.message(name), detail: String::new(), decided: true }),
+        }
+    }
+}
+
 /// Compares lines with patterns, in order.
 pub(crate) fn in_order(name: &str, patterns: &[&str], found: &[&str]) -> Result<(), Mismatch> {
     within(MOST_COMPARISONS, name, patterns, found)
@@ -66,50 +164,17 @@ pub(crate) fn in_order(name: &str, patterns: &[&str], found: &[&str]) -> Result<
 
 /// Compares lines with patterns, giving up after so many comparisons.
 fn within(most: usize, name: &str, patterns: &[&str], found: &[&str]) -> Result<(), Mismatch> {
-    let (mut at, mut best) = (Progress::default(), Progress::default());
-    // The last `...`: what follows it, and the line from which on that is looked for.
-    let mut gap: Option<Progress> = None;
-    for _ in 0..most {
-        if at.patterns > best.patterns {
-            best = at;
-        }
-        match (patterns.get(at.patterns), found.get(at.lines)) {
-            (None, None) => return Ok(()),
-            (Some(&ANY_LINES), _) => {
-                at.patterns += 1;
-                gap = Some(at);
-                if at.patterns == patterns.len() {
-                    return Ok(());
-                }
-            }
-            (Some(pattern), Some(line)) if fits(pattern, line) => {
-                at = Progress { patterns: at.patterns + 1, lines: at.lines + 1 };
-            }
-            _ => match &mut gap {
-                Some(gap) if gap.lines < found.len() => {
-                    gap.lines += 1;
-                    at = *gap;
-                }
-                _ => return Err(mismatch(name, patterns, found, best)),
-            },
-        }
-    }
-    Err(Mismatch::undecided(name))
+    let mut test = InOrder::new(patterns, most);
+    let _ = found.iter().try_for_each(|line| test.line(line));
+    let best = test.best;
+    test.end(name).map_err(|mismatch| match mismatch.decided {
+        true => Mismatch { detail: difference(patterns, found, best), ..mismatch },
+        false => mismatch,
+    })
 }
 
-fn mismatch(name: &str, patterns: &[&str], found: &[&str], best: Progress) -> Mismatch {
-    let number = best.lines + 1;
-    let line = found.get(best.lines).map(|line| quote(line.as_bytes()));
-    let after_gap = best.patterns.checked_sub(1).is_some_and(|before| patterns[before] == ANY_LINES);
-    let pattern = patterns.get(best.patterns).map(|pattern| quote(pattern.as_bytes()));
-    let message = match (pattern, line) {
-        (Some(pattern), _) if after_gap => format!("{name}: no line from line {number} on is {pattern}"),
-        (Some(pattern), Some(line)) => format!("{name}: line {number}: expected {pattern}, found {line}"),
-        (Some(pattern), None) => format!("{name}: line {number}: expected {pattern}, found the end"),
-        (None, Some(line)) => format!("{name}: line {number}: expected the end, found {line}"),
-        (None, None) => format!("{name}: the lines differ"),
-    };
-    // What fits is shown as it was found, so that the diff shows nothing but differences.
+/// A diff of lines and patterns. What fits is shown as it was found, so that the diff shows nothing but differences.
+fn difference(patterns: &[&str], found: &[&str], best: Progress) -> String {
     let (rest, left) = (&patterns[best.patterns..], &found[best.lines..]);
     let same_end = rest
         .iter()
@@ -119,8 +184,7 @@ fn mismatch(name: &str, patterns: &[&str], found: &[&str], best: Progress) -> Mi
         .count();
     let expected: Vec<_> =
         [&found[..best.lines], &rest[..rest.len() - same_end], &found[found.len() - same_end..]].concat();
-    let detail = diff::unified_if_long(joined(&expected).as_bytes(), joined(found).as_bytes());
-    Mismatch { message, detail, decided: true }
+    diff::unified_if_long(joined(&expected).as_bytes(), joined(found).as_bytes())
 }
 
 fn joined(lines: &[&str]) -> String {
@@ -195,7 +259,25 @@ mod tests {
         assert!(!detail.contains("[..]") && !detail.contains("-size"), "{detail}");
     }
 
+    /// Whether lines are as patterns say, by trying everything.
+    fn holds(patterns: &[&str], found: &[&str]) -> bool {
+        match (patterns, found) {
+            ([], found) => found.is_empty(),
+            ([super::ANY_LINES, rest @ ..], _) => (0..=found.len()).any(|at| holds(rest, &found[at..])),
+            ([pattern, rest @ ..], [line, lines @ ..]) => fits(pattern, line) && holds(rest, lines),
+            _ => false,
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn every_way_to_fit_is_found_and_no_other(
+            patterns in proptest::collection::vec(proptest::sample::select(&["...", "[..]", "a", "b", "a[..]"]), 0..7),
+            found in proptest::collection::vec(proptest::sample::select(&["a", "b", "ab", ""]), 0..7),
+        ) {
+            proptest::prop_assert_eq!(in_order("", &patterns, &found).is_ok(), holds(&patterns, &found));
+        }
+
         /// What a text was made into by leaving things out still fits it.
         #[test]
         fn patterns_made_of_a_text_fit_it(parts in proptest::collection::vec(("[ab]{0,3}", 0u8..3), 0..8)) {

@@ -3,21 +3,22 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use crate::assertion::content::Reading;
 use crate::assertion::json::{Differences, show, show_expected};
-use crate::assertion::lines::{self, Mismatch};
+use crate::assertion::lines::{self, InOrder, Mismatch};
 use crate::assertion::normalize::normalize;
-use crate::assertion::unordered::in_any_order;
+use crate::assertion::unordered::{AnyOrder, in_any_order};
 use crate::assertion::{Setting, bytes, diff, number, wording};
 use crate::model::{Captured, ExitCodes, ExitStatus, FailureKind, Matcher, Normalization, NumberTest, Test};
-use crate::text::Template;
 use crate::text::excerpt::{Bounds, excerpt_bytes};
 use crate::text::terminal::visible;
+use crate::text::{Template, from_json};
 
 /// How much of a file is shown that does not hold what it should; of a stream, reports show the end anyway.
-const SHOWN_OF_FILE: Bounds = Bounds { first_lines: 10, last_lines: 10, bytes: 4096 };
+pub(crate) const SHOWN_OF_FILE: Bounds = Bounds { first_lines: 10, last_lines: 10, bytes: 4096 };
 
 /// SIGKILL, which the kernel sends when memory runs out.
 const SIGKILL: i32 = 9;
@@ -28,7 +29,7 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     pub(crate) detail: String,
     /// Whether the test was decided: one that could not be looked at does not hold under `not`, either.
-    decided: bool,
+    pub(crate) decided: bool,
     /// The golden file that differs, and what it should hold if what was found is right.
     pub(crate) golden: Option<(PathBuf, Vec<u8>)>,
 }
@@ -40,11 +41,6 @@ impl Problem {
 
     pub(crate) fn undecided(message: String) -> Self {
         Self { decided: false, ..Self::decided(message) }
-    }
-
-    /// Whether the test was decided: one that could not be looked at does not hold under `not`, either.
-    pub(crate) fn is_decided(&self) -> bool {
-        self.decided
     }
 
     pub(crate) fn with_detail(self, detail: String) -> Self {
@@ -68,6 +64,9 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Whether the test holds.
     pub(crate) fn apply(&self, test: &Test) -> Result<(), Problem> {
+        if let Some(result) = self.reading.large().and_then(|large| self.of_large(large, test)) {
+            return result;
+        }
         match test {
             Test::Exit(codes) => self.exit(codes),
             Test::Signal(number) => self.signal(*number),
@@ -92,15 +91,15 @@ impl Context<'_> {
             Test::Value { value, exact } => self.value_equals(value, *exact),
             Test::JsonPath { query, expected } => self.json_path(query, expected),
             Test::File(golden) => self.golden(golden),
-            Test::Lines(templates) => self.lines(templates, lines::in_order),
-            Test::Unordered(templates) => self.lines(templates, in_any_order),
+            Test::Lines(templates) => self.lines(templates, true),
+            Test::Unordered(templates) => self.lines(templates, false),
             Test::Number(test) => self.number(test),
             Test::Bytes { bytes, at } => bytes::compare(self.name, bytes, *at, self.whole()?),
             Test::Normalized { by, test } => self.normalized(by, test),
         }
     }
 
-    fn render<'t>(&self, template: &'t Template) -> Result<Cow<'t, str>, Problem> {
+    pub(crate) fn render<'t>(&self, template: &'t Template) -> Result<Cow<'t, str>, Problem> {
         template.render(self.setting.variables).map_err(|error| {
             Problem::undecided(format!("{}: the expected text cannot be rendered: {error}", self.name))
         })
@@ -210,8 +209,11 @@ impl Context<'_> {
     fn starts_with(&self, expected: &str) -> Result<(), Problem> {
         let found = match &self.reading {
             Reading::Cut(captured) if captured.head.len() < expected.len() => return Err(self.cut(captured)),
-            Reading::Cut(captured) => &captured.head,
-            _ => self.whole()?,
+            Reading::Cut(captured) => Cow::Borrowed(captured.head.as_slice()),
+            Reading::Large(large) => {
+                Cow::Owned(self.edge(large, expected.len().max(wording::SHORT), false)?)
+            }
+            _ => Cow::Borrowed(self.whole()?),
         };
         self.hold(found.starts_with(expected.as_bytes()), || {
             let start = &found[..found.len().min(expected.len().max(wording::SHORT))];
@@ -223,8 +225,11 @@ impl Context<'_> {
     fn ends_with(&self, expected: &str) -> Result<(), Problem> {
         let found = match &self.reading {
             Reading::Cut(captured) if captured.tail.len() < expected.len() => return Err(self.cut(captured)),
-            Reading::Cut(captured) => &captured.tail,
-            _ => self.whole()?,
+            Reading::Cut(captured) => Cow::Borrowed(captured.tail.as_slice()),
+            Reading::Large(large) => {
+                Cow::Owned(self.edge(large, expected.len().max(wording::SHORT + 1), true)?)
+            }
+            _ => Cow::Borrowed(self.whole()?),
         };
         self.hold(found.ends_with(expected.as_bytes()), || {
             let before = if found.len() > wording::SHORT { "…" } else { "" };
@@ -278,6 +283,7 @@ impl Context<'_> {
             let name = self.name;
             let found = match &self.reading {
                 Reading::Value(value, _) => show(value),
+                Reading::Large(large) => format!("{} bytes", large.length()),
                 _ => wording::sketch(self.whole()?),
             };
             return self
@@ -316,25 +322,29 @@ impl Context<'_> {
         if text.trim().is_empty() {
             return Err(Problem::decided(format!("{} is not JSON: it is empty", self.name)));
         }
-        let parsed = serde_json::from_str(text).map(Cow::Owned);
+        let parsed = from_json(text).map(Cow::Owned);
         parsed.map_err(|error| {
             Problem::decided(format!("{} is not JSON: {error}", self.name)).with_detail(self.shown())
         })
     }
 
-    fn lines(&self, templates: &[Template], compare: lines::Comparison) -> Result<(), Problem> {
-        let found = String::from_utf8_lossy(self.whole()?);
+    fn lines(&self, templates: &[Template], in_order: bool) -> Result<(), Problem> {
         let rendered =
             templates.iter().map(|template| self.render(template)).collect::<Result<Vec<_>, _>>()?;
         // A value may bring several lines.
         let patterns: Vec<&str> =
             rendered.iter().flat_map(|text| text.strip_suffix('\n').unwrap_or(text).split('\n')).collect();
-        compare(self.name, &patterns, &lines::lines(&found)).map_err(
-            |Mismatch { message, detail, decided }| Problem {
-                decided,
-                ..Problem::decided(message).with_detail(detail)
-            },
-        )
+        let compared = match (self.reading.large(), in_order) {
+            // The time limit ends what would take too long.
+            (Some(large), true) => self.lines_of_large(large, InOrder::new(&patterns, usize::MAX))?,
+            (Some(large), false) => self.lines_of_large(large, AnyOrder::new(&patterns, usize::MAX))?,
+            (None, true) => lines::in_order(self.name, &patterns, &lines::lines(&self.text()?)),
+            (None, false) => in_any_order(self.name, &patterns, &lines::lines(&self.text()?)),
+        };
+        compared.map_err(|Mismatch { message, detail, decided }| Problem {
+            decided,
+            ..Problem::decided(message).with_detail(detail)
+        })
     }
 
     fn number(&self, test: &NumberTest) -> Result<(), Problem> {
@@ -370,7 +380,7 @@ impl Context<'_> {
         Context { name: self.name, reading, setting: self.setting }.apply(test)
     }
 
-    fn hold(&self, holds: bool, message: impl FnOnce() -> String) -> Result<(), Problem> {
+    pub(crate) fn hold(&self, holds: bool, message: impl FnOnce() -> String) -> Result<(), Problem> {
         if holds { Ok(()) } else { Err(Problem::decided(message()).with_detail(self.shown())) }
     }
 
@@ -379,6 +389,7 @@ impl Context<'_> {
         match &self.reading {
             Reading::Stream(bytes) => Ok(bytes),
             Reading::File(bytes) => Ok(bytes),
+            Reading::Large(large) => Err(self.too_large(large)),
             Reading::Value(_, text) => Ok(text),
             Reading::Normalized(text) => Ok(text.as_bytes()),
             Reading::Cut(captured) => Err(self.cut(captured)),
@@ -397,6 +408,9 @@ impl Context<'_> {
 
     /// A problem, together with the beginning and the end of the content.
     pub(crate) fn nothing(&self, message: String) -> Problem {
+        if let Reading::Large(large) = &self.reading {
+            return Problem::decided(message).with_detail(self.shown_of_large(large));
+        }
         let excerpt = match self.whole() {
             Ok(bytes) if !bytes.is_empty() => excerpt_bytes(bytes, 0, &[], SHOWN_OF_FILE),
             _ => return Problem::decided(message),
@@ -415,6 +429,7 @@ impl Context<'_> {
     /// The content of a longer file, which no report shows otherwise.
     fn shown(&self) -> String {
         match &self.reading {
+            Reading::Large(large) => self.shown_of_large(large),
             Reading::File(bytes) if bytes.len() > wording::SHORT => {
                 let excerpt = excerpt_bytes(bytes, 0, &[], SHOWN_OF_FILE);
                 format!("{} holds:\n{}", self.name, visible(excerpt.as_bytes()))
@@ -429,7 +444,6 @@ fn kept(captured: &Captured) -> String {
     format!("{} bytes were written and {kept} kept", captured.written())
 }
 
-/// Whether the bytes hold the text. Since the text is UTF-8, it can only stand in a stretch that is, too.
 fn holds_text(bytes: &[u8], text: &str) -> bool {
-    text.is_empty() || bytes.utf8_chunks().any(|chunk| chunk.valid().contains(text))
+    memmem::find(bytes, text.as_bytes()).is_some()
 }

@@ -5,7 +5,8 @@
 //!
 //! Text is compared byte by byte; regular expressions and JSON look at the text with U+FFFD in place of what
 //! is not UTF-8. Of an output that was cut, only what its kept head and tail prove holds; what they leave open
-//! fails, and says so.
+//! fails, and says so. A file that is too large for memory is read once for each test that can be told that way (`large`);
+//! the others fail, and say so.
 
 mod answer;
 mod bytes;
@@ -15,13 +16,16 @@ mod diff;
 mod golden;
 mod json;
 mod jsonpath;
+mod large;
 mod lines;
 mod matcher;
 mod normalize;
 mod number;
+mod search;
 mod unordered;
 mod wording;
 
+use std::fmt;
 use std::path::Path;
 
 use crate::assertion::content::{Files, Reading};
@@ -33,7 +37,7 @@ pub use capture::capture;
 pub(crate) use content::{open, read_file};
 
 /// What surrounds the things that are looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The values that templates may name.
     pub variables: &'a Variables,
@@ -41,6 +45,15 @@ pub struct Setting<'a> {
     pub folder: &'a Path,
     /// The private home directory of the attempt, if it has one.
     pub home: Option<&'a Path>,
+    /// Whether a long look at a large file may go on; where it may not, what was asked of it fails as
+    /// a timeout.
+    pub go_on: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl fmt::Debug for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setting").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 /// A check that does not hold.

@@ -90,7 +90,11 @@ mod tests {
             ("dir".to_owned(), json!("/tmp")),
         ]);
         let home = Some(Path::new("/tmp/run/1/home"));
-        normalize(text.as_bytes(), by, &Setting { variables: &variables, folder: Path::new("/tmp"), home })
+        normalize(
+            text.as_bytes(),
+            by,
+            &Setting { variables: &variables, folder: Path::new("/tmp"), home, go_on: &|| true },
+        )
     }
 
     #[test]

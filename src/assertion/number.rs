@@ -6,6 +6,9 @@ use serde_json::Number;
 
 use crate::model::NumberTest;
 
+/// From here on decimals are not compared as whole numbers; the difference of two of those is one, too.
+const MOST_WHOLE: f64 = 1e30;
+
 /// Reads a number as programs print it: `12`, `-3.5`, `1e3`, `+7`, `.5`.
 pub(crate) fn parse(text: &str) -> Option<Number> {
     let text = text.trim();
@@ -44,17 +47,25 @@ pub(crate) fn unmet(test: &NumberTest, found: &Number) -> Option<String> {
     }
 }
 
-/// Compares by value: `1` and `1.0` are the same number.
+/// Compares by value: `1` and `1.0` are the same number, and 9007199254740993 is another one than 9007199254740992.0.
 pub(crate) fn compare(a: &Number, b: &Number) -> Option<Ordering> {
-    match (a.as_i128(), b.as_i128()) {
+    match (whole(a), whole(b)) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
         _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
     }
 }
 
+/// The number where it is whole, also if it is written as a decimal.
+fn whole(number: &Number) -> Option<i128> {
+    number.as_i128().or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < MOST_WHOLE)?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
+        Some(float as i128)
+    })
+}
+
 fn is_near(found: &Number, expected: &Number, tolerance: &Number) -> bool {
-    if let (Some(found), Some(expected), Some(tolerance)) =
-        (found.as_i128(), expected.as_i128(), tolerance.as_i128())
+    if let (Some(found), Some(expected), Some(tolerance)) = (whole(found), whole(expected), whole(tolerance))
     {
         return (found - expected).abs() <= tolerance;
     }
@@ -100,6 +111,13 @@ mod tests {
         assert_eq!(equals("9007199254740993", "9007199254740993", ""), None);
         assert_eq!(equals("9007199254740992", "9007199254740993", ""), Some("9007199254740993".to_owned()));
         assert_eq!(equals("1.0", "1", ""), None);
+        assert_eq!(
+            equals("9007199254740993", "9007199254740992.0", ""),
+            Some("9007199254740992.0".to_owned())
+        );
+        assert_eq!(equals("9007199254740992", "9007199254740992.0", ""), None);
+        assert_eq!(equals("1e300", "1e300", "1"), None);
+        assert_eq!(equals("-1e29", "1e29", "1"), Some("1e+29 ± 1".to_owned()));
         assert_eq!(equals("1.1", "1.0", "0.1"), None);
         assert_eq!(equals("3.15", "3.14", "0.01"), None);
         assert_eq!(equals("3.16", "3.14", "0.01"), Some("3.14 ± 0.01".to_owned()));

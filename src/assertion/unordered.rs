@@ -1,78 +1,133 @@
 //! Lines compared with lines, in whatever order they stand.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
-use crate::assertion::lines::{ANY_LINES, ANY_TEXT, MOST_COMPARISONS, Mismatch, fits};
+use crate::assertion::lines::{ANY_LINES, ANY_TEXT, LineTest, MOST_COMPARISONS, Mismatch, fits};
 use crate::assertion::wording::quote;
+use crate::text::excerpt::{Bounds, excerpt};
 use crate::text::terminal::visible;
 
 /// The most lines of either kind that a failure lists.
 const MOST_LISTED: usize = 50;
+
+/// How much of a line is kept that may be listed.
+const SHOWN_OF_LINE: Bounds = Bounds::bytes(4096);
 
 /// The most patterns with a wildcard, for which lines have to be shared out.
 const MOST_OPEN: usize = 500;
 
 /// Compares lines with patterns in any order. Each pattern takes one line, and no line may be left unless one
 /// of the patterns is `...`.
-pub(crate) fn in_any_order(name: &str, patterns: &[&str], found: &[&str]) -> Result<(), Mismatch> {
-    let others_allowed = patterns.contains(&ANY_LINES);
-    let mut free: HashMap<&str, Vec<usize>> = HashMap::with_capacity(found.len());
-    for (index, line) in found.iter().enumerate().rev() {
-        free.entry(line).or_default().push(index);
-    }
-    let mut taken = vec![false; found.len()];
-    let mut missing = Vec::new();
-    let mut open = Vec::new();
-    for pattern in patterns.iter().filter(|pattern| **pattern != ANY_LINES) {
-        if pattern.contains(ANY_TEXT) {
-            open.push(*pattern);
-            continue;
-        }
-        // Equal lines are as good as each other, so the first one will do.
-        match free.get_mut(pattern).and_then(Vec::pop) {
-            Some(index) => taken[index] = true,
-            None => missing.push(*pattern),
-        }
-    }
-    if open.len() > MOST_OPEN || open.len() * found.len() > MOST_COMPARISONS {
-        return Err(Mismatch::undecided(name));
-    }
-    assign(&open, found, &mut taken, &mut missing);
-    let left: Vec<usize> = match others_allowed {
-        true => Vec::new(),
-        false => (0..found.len()).filter(|index| !taken[*index]).collect(),
-    };
-    if missing.is_empty() && left.is_empty() {
-        return Ok(());
-    }
-    Err(mismatch(name, found, &missing, &left))
+pub(crate) struct AnyOrder<'p> {
+    patterns: &'p [&'p str],
+    /// How often each pattern without a wildcard still has to be found.
+    wanted: HashMap<&'p str, usize>,
+    /// The patterns with a wildcard, each with the lines that it fits and nobody else has. A pattern that fits as many
+    /// lines as there are patterns gets one whatever the others take.
+    open: Vec<(&'p str, Vec<usize>)>,
+    others_allowed: bool,
+    /// How many lines there were.
+    lines: usize,
+    /// The first lines that no pattern without a wildcard takes, as many as may be shown.
+    left: Vec<(usize, String)>,
+    /// How many of these there are.
+    count_left: usize,
+    /// How many comparisons of lines may still be made.
+    comparisons: usize,
 }
 
-/// Gives each pattern with a wildcard a line of its own, as many as can have one (Kuhn's augmenting paths).
-fn assign<'a>(open: &[&'a str], found: &[&str], taken: &mut [bool], missing: &mut Vec<&'a str>) {
-    // A pattern that fits as many lines as there are patterns gets one whatever the others take.
-    let candidates: Vec<Vec<usize>> = open
-        .iter()
-        .map(|pattern| {
-            let fitting = (0..found.len()).filter(|index| !taken[*index] && fits(pattern, found[*index]));
-            fitting.take(open.len()).collect()
-        })
-        .collect();
-    let mut owner: HashMap<usize, usize> = HashMap::new();
-    for (pattern, source) in open.iter().enumerate() {
-        let mut seen = HashSet::new();
-        if !augment(pattern, &candidates, &mut owner, &mut seen) {
-            missing.push(source);
+impl<'p> AnyOrder<'p> {
+    /// A comparison that is given up after `most` comparisons of two lines.
+    pub(crate) fn new(patterns: &'p [&'p str], most: usize) -> Self {
+        let (mut wanted, mut open) = (HashMap::new(), Vec::new());
+        for pattern in patterns.iter().filter(|pattern| **pattern != ANY_LINES) {
+            match pattern.contains(ANY_TEXT) {
+                true => open.push((*pattern, Vec::new())),
+                false => *wanted.entry(*pattern).or_default() += 1,
+            }
         }
+        let comparisons = if open.len() > MOST_OPEN { 0 } else { most };
+        let others_allowed = patterns.contains(&ANY_LINES);
+        let (lines, left, count_left) = (0, Vec::new(), 0);
+        Self { patterns, wanted, open, others_allowed, lines, left, count_left, comparisons }
     }
-    for line in owner.into_keys() {
-        taken[line] = true;
+
+    /// Gives each pattern with a wildcard a line of its own, as many as can have one (Kuhn's augmenting paths): those that
+    /// have none, and the lines that are taken.
+    fn assign(&self) -> (Vec<&'p str>, HashSet<usize>) {
+        let mut missing = Vec::new();
+        let candidates: Vec<&[usize]> = self.open.iter().map(|(_, lines)| lines.as_slice()).collect();
+        let mut owner: HashMap<usize, usize> = HashMap::new();
+        for (pattern, (source, _)) in self.open.iter().enumerate() {
+            let mut seen = HashSet::new();
+            if !augment(pattern, &candidates, &mut owner, &mut seen) {
+                missing.push(*source);
+            }
+        }
+        (missing, owner.into_keys().collect())
     }
+}
+
+impl LineTest for AnyOrder<'_> {
+    fn line(&mut self, line: &str) -> ControlFlow<()> {
+        let index = self.lines;
+        self.lines += 1;
+        // Equal lines are as good as each other, so the first one will do.
+        if let Some(count) = self.wanted.get_mut(line).filter(|count| **count > 0) {
+            *count -= 1;
+            return ControlFlow::Continue(());
+        }
+        let most = self.open.len();
+        for (pattern, lines) in self.open.iter_mut().filter(|(_, lines)| lines.len() < most) {
+            let Some(comparisons) = self.comparisons.checked_sub(1) else { return ControlFlow::Break(()) };
+            self.comparisons = comparisons;
+            if fits(pattern, line) {
+                lines.push(index);
+            }
+        }
+        self.count_left += 1;
+        if !self.others_allowed && self.left.len() <= MOST_LISTED + most {
+            self.left.push((index, excerpt(line, SHOWN_OF_LINE).into_owned()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn end(self, name: &str) -> Result<(), Mismatch> {
+        if self.comparisons == 0 && !self.open.is_empty() {
+            return Err(Mismatch::undecided(name));
+        }
+        let (unfit, taken) = self.assign();
+        let mut wanted = self.wanted;
+        // Of equal patterns the last ones have found nothing.
+        let mut missing: Vec<&str> = Vec::new();
+        for pattern in self.patterns.iter().rev() {
+            if let Some(count) = wanted.get_mut(pattern).filter(|count| **count > 0) {
+                *count -= 1;
+                missing.push(pattern);
+            }
+        }
+        missing.reverse();
+        missing.extend(unfit);
+        let count_left = if self.others_allowed { 0 } else { self.count_left - taken.len() };
+        if missing.is_empty() && count_left == 0 {
+            return Ok(());
+        }
+        let left: Vec<_> = self.left.into_iter().filter(|(index, _)| !taken.contains(index)).collect();
+        Err(mismatch(name, &missing, &left, count_left))
+    }
+}
+
+/// Compares lines with patterns in any order.
+pub(crate) fn in_any_order(name: &str, patterns: &[&str], found: &[&str]) -> Result<(), Mismatch> {
+    let mut test = AnyOrder::new(patterns, MOST_COMPARISONS);
+    let _ = found.iter().try_for_each(|line| test.line(line));
+    test.end(name)
 }
 
 fn augment(
     pattern: usize,
-    candidates: &[Vec<usize>],
+    candidates: &[&[usize]],
     owner: &mut HashMap<usize, usize>,
     seen: &mut HashSet<usize>,
 ) -> bool {
@@ -81,7 +136,7 @@ fn augment(
         owner.insert(*line, pattern);
         return true;
     }
-    for line in &candidates[pattern] {
+    for line in candidates[pattern] {
         if !seen.insert(*line) {
             continue;
         }
@@ -94,38 +149,36 @@ fn augment(
     false
 }
 
-fn mismatch(name: &str, found: &[&str], missing: &[&str], left: &[usize]) -> Mismatch {
-    let message = match (missing, left) {
-        ([missing], []) => format!("{name}: the line {} is missing", quote(missing.as_bytes())),
-        ([], [left]) => {
-            format!("{name}: line {} is not expected: {}", left + 1, quote(found[*left].as_bytes()))
+fn mismatch(name: &str, missing: &[&str], left: &[(usize, String)], count_left: usize) -> Mismatch {
+    let first_left = left.first().map(|(index, line)| (index + 1, quote(line.as_bytes())));
+    let message = match (missing, first_left) {
+        ([missing], None) => format!("{name}: the line {} is missing", quote(missing.as_bytes())),
+        ([], Some((number, line))) if count_left == 1 => {
+            format!("{name}: line {number} is not expected: {line}")
         }
-        ([first, ..], left) => format!(
+        ([], Some((number, line))) => {
+            format!("{name}: {} not expected, the first is line {number}: {line}", lines(count_left))
+        }
+        (missing, _) => format!(
             "{name}: {} missing, the first is {}{}",
             lines(missing.len()),
-            quote(first.as_bytes()),
-            if left.is_empty() { String::new() } else { format!("; {} not expected", lines(left.len())) }
-        ),
-        ([], left) => format!(
-            "{name}: {} not expected, the first is line {}: {}",
-            lines(left.len()),
-            left[0] + 1,
-            quote(found[left[0]].as_bytes())
+            quote(missing.first().unwrap_or(&"").as_bytes()),
+            if count_left == 0 { String::new() } else { format!("; {} not expected", lines(count_left)) }
         ),
     };
     let mut detail = String::from("-expected +actual\n");
-    let mut list = |sign: char, all: Vec<&str>| {
-        for line in all.iter().take(MOST_LISTED) {
+    let mut list = |sign: char, all: &mut dyn Iterator<Item = &str>, count: usize| {
+        for line in all.take(MOST_LISTED) {
             detail.push(sign);
             detail.push_str(&visible(line.as_bytes()));
             detail.push('\n');
         }
-        if all.len() > MOST_LISTED {
-            detail.push_str(&format!("{sign}… {} more\n", all.len() - MOST_LISTED));
+        if count > MOST_LISTED {
+            detail.push_str(&format!("{sign}… {} more\n", count - MOST_LISTED));
         }
     };
-    list('-', missing.to_vec());
-    list('+', left.iter().map(|index| found[*index]).collect());
+    list('-', &mut missing.iter().copied(), missing.len());
+    list('+', &mut left.iter().map(|(_, line)| line.as_str()), count_left);
     Mismatch { message, detail, decided: true }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::lower::Lowering;
 use crate::descriptor::lower_expect::{Place, located, matchers};
-use crate::descriptor::lower_matchers::check_json;
+use crate::descriptor::lower_matchers::{check_json, check_written};
 use crate::descriptor::mirror::Spanned;
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
@@ -228,7 +228,7 @@ impl Lowering<'_> {
             return None;
         }
         if let Some(json) = &raw.json {
-            let checked = check_json(self, &json.0, json.span);
+            let checked = check_written(self, &json.0, json.span);
             return self.note(checked).map(|()| HttpBody::Json(json.0.clone()));
         }
         if let Some(form) = &raw.form {

@@ -16,7 +16,7 @@ use crate::descriptor::raw_expect::{OneOrMany, RawMatchers};
 use crate::descriptor::raw_matchers::{
     RawNode, RawNormalization, RawNormalizations, RawNumber, RawNumberTest,
 };
-use crate::model::{Golden, Matcher, NodeTest, Normalization, NumberTest, Query, Test};
+use crate::model::{Golden, Matcher, NodeTest, Normalization, NumberTest, Query, Test, Written};
 use crate::text::Template;
 
 /// The normalizations that have a name.
@@ -218,6 +218,11 @@ pub(crate) fn parse_query(path: &str, span: Span) -> Result<Query, Problem> {
             false => problem.help("a JSONPath begins with `$`, as in $.users[0].name"),
         }
     })
+}
+
+/// Checks the templates within a value that is passed on.
+pub(crate) fn check_written(lowering: &Lowering<'_>, value: &Written, span: Span) -> Result<(), Problem> {
+    value.texts().into_iter().try_for_each(|text| lowering.scope.template(text, span).map(drop))
 }
 
 /// Checks the templates within a value.

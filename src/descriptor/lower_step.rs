@@ -3,8 +3,8 @@
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::kinds::Kind;
 use crate::descriptor::lower::{Lowering, check_argument};
-use crate::descriptor::lower_matchers::check_json;
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::lower_matchers::check_written;
+use crate::descriptor::mirror::Spanned;
 use crate::descriptor::node::Span;
 use crate::descriptor::paths;
 use crate::descriptor::raw::{RawCase, RawDuration, RawRun, RawStdin, RawStep, Table};
@@ -13,9 +13,10 @@ use crate::descriptor::raw_expect::RawExpect;
 use crate::descriptor::raw_file::RawFile;
 use crate::descriptor::raw_http::{RawDownload, RawHttp};
 use crate::descriptor::raw_sql::RawSql;
+use crate::descriptor::written::Verbatim;
 use crate::descriptor::{lower_capture, lower_expect, lower_file, lower_sql};
 use crate::model::{CallInput, CallStep, RunCommand, RunStep, Step, StepAction, StepInput};
-use crate::text::Template;
+use crate::text::{Template, Variables};
 
 /// Names that mean something else in each case.
 const OF_ONE_CASE: [&str; 5] = ["work", "tmp", "case", "attempt", "slot"];
@@ -28,7 +29,7 @@ struct Said<'a> {
     file: Option<&'a Spanned<RawFile>>,
     http: Option<&'a Spanned<Box<RawHttp>>>,
     download: Option<&'a Spanned<Box<RawDownload>>>,
-    call: Option<&'a Spanned<Literal>>,
+    call: Option<&'a Spanned<Verbatim>>,
     worker: Option<&'a Spanned<RawRun>>,
     expect: Option<&'a Spanned<Box<RawExpect>>>,
     sql: Option<&'a Spanned<Box<RawSql>>>,
@@ -196,8 +197,8 @@ impl Lowering<'_> {
     }
 
     /// A question to a worker.
-    fn call(&mut self, call: &Spanned<Literal>, worker: Option<&Spanned<RawRun>>) -> Option<StepAction> {
-        let checked = check_json(self, &call.0, call.span);
+    fn call(&mut self, call: &Spanned<Verbatim>, worker: Option<&Spanned<RawRun>>) -> Option<StepAction> {
+        let checked = check_written(self, &call.0, call.span);
         self.note(checked)?;
         let Some(worker) = worker else {
             let problem = Problem::new(call.span, "nobody answers this `call`");
@@ -205,10 +206,10 @@ impl Lowering<'_> {
             return None;
         };
         let command = self.worker(worker)?;
-        let json = call.0.to_string();
-        let input = match json.contains("{{") {
-            true => CallInput::Template(call.0.clone()),
-            false => CallInput::Fixed(json.into()),
+        let is_fixed = !call.0.texts().iter().any(|text| text.contains("{{"));
+        let input = match call.0.render(&Variables::new()) {
+            Ok(json) if is_fixed => CallInput::Fixed(json.into()),
+            _ => CallInput::Template(call.0.clone()),
         };
         Some(StepAction::Call(CallStep { worker: command, input }))
     }

@@ -22,7 +22,7 @@ use crate::descriptor::wanted;
 /// The beginning of keys that are left to the user.
 const NOTES: &str = "x-";
 const SPANNED: &str = "partest::Spanned";
-const LITERAL: &str = "partest::Literal";
+pub(crate) const LITERAL: &str = "partest::Literal";
 
 /// Keys of the language that this version does not know how to carry out.
 const PLANNED: [&str; 1] = ["network"];

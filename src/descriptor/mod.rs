@@ -60,6 +60,7 @@ mod table;
 mod toml;
 mod variables;
 mod wanted;
+mod written;
 mod yaml;
 
 pub use diagnostic::Diagnostic;

@@ -20,6 +20,7 @@ use crate::descriptor::raw_http::{RawDownload, RawHttp};
 use crate::descriptor::raw_sql::RawSql;
 use crate::descriptor::resources::RawLocks;
 use crate::descriptor::schema_http::HttpOrAddress;
+use crate::descriptor::written::Verbatim;
 
 /// A text and its place.
 pub(crate) type Text = Spanned<String>;
@@ -53,7 +54,7 @@ pub(crate) struct RawCase {
     /// Asks a database.
     pub(crate) sql: Option<Spanned<Box<RawSql>>>,
     /// Asks a worker this.
-    pub(crate) call: Option<Spanned<Literal>>,
+    pub(crate) call: Option<Spanned<Verbatim>>,
     /// The process that answers calls, of many cases one after the other.
     pub(crate) worker: Option<Spanned<RawRun>>,
     /// Variables of the environment; `null` takes one away that is inherited.
@@ -152,7 +153,7 @@ pub(crate) struct RawStep {
     /// Asks a database.
     pub(crate) sql: Option<Spanned<Box<RawSql>>>,
     /// Asks a worker this.
-    pub(crate) call: Option<Spanned<Literal>>,
+    pub(crate) call: Option<Spanned<Verbatim>>,
     /// The process that answers calls, of many cases one after the other.
     pub(crate) worker: Option<Spanned<RawRun>>,
     /// What must hold afterwards.

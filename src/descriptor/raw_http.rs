@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor, value};
 
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::Spanned;
 use crate::descriptor::raw::{RawDuration, RawScalar, RawStdin, Table, Text};
+use crate::descriptor::written::Verbatim;
 
 /// Names with values; `null` takes one away that is inherited.
 pub(crate) type Pairs = Table<Option<Spanned<RawScalars>>>;
@@ -30,7 +31,7 @@ pub(crate) struct RawHttp {
     /// Headers.
     pub(crate) headers: Option<Pairs>,
     /// A value that is sent as JSON.
-    pub(crate) json: Option<Spanned<Literal>>,
+    pub(crate) json: Option<Spanned<Verbatim>>,
     /// A text, or the file that holds it, that is sent as it stands.
     pub(crate) body: Option<Spanned<RawStdin>>,
     /// Fields that are sent as `application/x-www-form-urlencoded`.

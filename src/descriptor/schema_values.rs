@@ -22,6 +22,7 @@ use crate::descriptor::raw_matchers::{
 };
 use crate::descriptor::raw_sql::{RawBoundStatement, RawParams, RawStatement};
 use crate::descriptor::resources::{EXCLUSIVE, RawLocks, RawPools, SHARED};
+use crate::descriptor::written::Verbatim;
 use crate::model::signal_name;
 
 /// A schema that stands where the type does.
@@ -63,6 +64,7 @@ pub(crate) use named;
 inline! {
     Spanned<T> => |generator| generator.subschema_for::<T>();
     Literal => |_generator| Schema::from(true);
+    Verbatim => |_generator| Schema::from(true);
     List<T> => |generator| {
         let item = generator.subschema_for::<T>();
         json_schema!({ "type": ["array", "null"], "items": item })

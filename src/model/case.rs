@@ -16,6 +16,7 @@ use crate::model::precaution::Precautions;
 use crate::model::resources::Resources;
 use crate::model::service::{Service, SuiteHooks};
 use crate::model::sql::SqlStep;
+use crate::model::written::Written;
 use crate::text::{Template, Variables};
 
 /// The identity of a case, `folder/file::case name`: unique in a run and stable between runs.
@@ -341,8 +342,8 @@ pub struct CallStep {
 pub enum CallInput {
     /// This JSON, as it stands.
     Fixed(Arc<str>),
-    /// This value, of which strings may be templates.
-    Template(serde_json::Value),
+    /// This value, of which texts are templates.
+    Template(Written),
 }
 
 /// A program with arguments, or a script.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::written::Written;
 use crate::text::Template;
 
 /// A step that sends a request and looks at the answer.
@@ -53,7 +54,7 @@ impl HttpRequest {
         let in_body = match &self.body {
             HttpBody::None => false,
             HttpBody::Text(template) | HttpBody::File(template) => is(template),
-            HttpBody::Json(value) => is_meant(&value.to_string()),
+            HttpBody::Json(value) => value.texts().into_iter().any(&is_meant),
             HttpBody::Form(fields) => either(fields),
             HttpBody::Multipart(fields) => fields.iter().any(|field| {
                 is(&field.name)
@@ -85,8 +86,8 @@ pub enum HttpBody {
     None,
     /// A text.
     Text(Template),
-    /// A value as JSON; strings in it may be templates.
-    Json(serde_json::Value),
+    /// A value as JSON.
+    Json(Written),
     /// The content of a file, relative to the descriptor's folder.
     File(Template),
     /// Fields as `application/x-www-form-urlencoded`.

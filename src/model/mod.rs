@@ -21,6 +21,7 @@ mod query;
 mod resources;
 mod service;
 mod sql;
+mod written;
 
 pub use capture::{Capture, Part};
 pub use case::{
@@ -51,3 +52,4 @@ pub use query::{Found, Query, QueryError, member};
 pub use resources::{LockAccess, Pool, Prerequisite, Resources, SlotDemand, SlotReason};
 pub use service::{Ready, Service, ServiceScope, SuiteHooks};
 pub use sql::{SqlParameter, SqlParameters, SqlStatement, SqlStep};
+pub use written::Written;

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
-use crate::text::{Template, TemplateError, Variables};
+use crate::text::{TemplateError, Variables, from_json};
 use crate::time::{Deadline, clock};
 
 /// How much of a question is shown in reports, and of an answer that is none.
@@ -124,7 +124,7 @@ pub(super) fn execute(
     let Heard { end, stderr, leaked } = heard;
     record.stderr = stderr;
     let result = match (end, answer) {
-        (HeardEnd::Line, Some(Ok(answer))) => conclude(step, answer, record, around),
+        (HeardEnd::Line, Some(Ok(answer))) => conclude(step, answer, record, deadline, around),
         (HeardEnd::Line, answer) => {
             let reason = answer.and_then(Result::err).unwrap_or_default();
             silent(step, record, Outcome::Errored, reason)
@@ -147,7 +147,13 @@ pub(super) fn execute(
 }
 
 /// What an answer means for the step.
-fn conclude(step: &Step, answer: Answer, mut record: StepRecord, around: &Surroundings<'_>) -> StepResult {
+fn conclude(
+    step: &Step,
+    answer: Answer,
+    mut record: StepRecord,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
     if !answer.output.is_null() {
         let text = match &answer.output {
             Value::String(text) => text.clone(),
@@ -160,7 +166,7 @@ fn conclude(step: &Step, answer: Answer, mut record: StepRecord, around: &Surrou
             record.status = Some(StepStatus::Done("pass".to_owned()));
             let facts = vec![(Subject::Output, Fact::Value(answer.output))];
             let observation = Observation { facts, directory: around.directory.to_owned() };
-            judge::compare(step, &observation, record, around)
+            judge::compare(step, &observation, record, deadline, around)
         }
         Verdict::Fail => {
             record.status = Some(StepStatus::Done("fail".to_owned()));
@@ -193,7 +199,8 @@ fn farewell(status: ExitStatus, begun: &[u8]) -> String {
 
 /// Reads an answer to a question about the case with this id.
 fn read(line: &[u8], case: &str) -> Result<Answer, String> {
-    let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+    let read = std::str::from_utf8(line).map_or_else(|_| serde_json::from_slice(line), from_json);
+    let answer: Answer = read.map_err(|error| {
         let error = error.to_string();
         let reason = error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
         format!("the worker's answer cannot be read: {reason}: {}", quote(line))
@@ -232,22 +239,8 @@ fn input<'a>(
 ) -> Result<std::borrow::Cow<'a, str>, TemplateError> {
     match input {
         CallInput::Fixed(json) => Ok(json.as_ref().into()),
-        CallInput::Template(value) => Ok(render(value, variables)?.to_string().into()),
+        CallInput::Template(value) => value.render(variables).map(Into::into),
     }
-}
-
-fn render(value: &Value, variables: &Variables) -> Result<Value, TemplateError> {
-    Ok(match value {
-        Value::String(text) => Template::parse(text)?.value(variables)?,
-        Value::Array(items) => {
-            items.iter().map(|item| render(item, variables)).collect::<Result<Vec<_>, _>>()?.into()
-        }
-        Value::Object(members) => {
-            let render = |(name, member): (&String, &Value)| Ok((name.clone(), render(member, variables)?));
-            Value::Object(members.iter().map(render).collect::<Result<_, TemplateError>>()?)
-        }
-        other => other.clone(),
-    })
 }
 
 /// The beginning of a text.

@@ -97,13 +97,17 @@ pub struct StepResult {
 }
 
 impl<'a> Surroundings<'a> {
-    /// What surrounds the things that a step looks at.
-    fn setting(&self) -> Setting<'a> {
+    /// What surrounds the things that a step looks at, for as long as `go_on` says.
+    fn setting<'b>(&self, go_on: &'b (dyn Fn() -> bool + Sync)) -> Setting<'b>
+    where
+        'a: 'b,
+    {
         let home = self.environment.iter().find(|(name, _)| name == "HOME");
         Setting {
             variables: self.variables,
             folder: &self.case.folder,
             home: home.map(|(_, path)| Path::new(path)),
+            go_on,
         }
     }
 }
@@ -118,7 +122,7 @@ pub fn needs_directory(case: &TestCase) -> bool {
             StepAction::Sleep(_) => false,
             StepAction::Call(call) => match &call.input {
                 CallInput::Fixed(_) => false,
-                CallInput::Template(input) => names_it(&input.to_string()),
+                CallInput::Template(input) => input.texts().into_iter().any(names_it),
             },
             StepAction::Run(_) | StepAction::File(_) | StepAction::Sql(_) | StepAction::Download(_) => true,
             StepAction::Http(http) => http.request.has_template(names_it),
@@ -226,6 +230,13 @@ impl StepResult {
     fn not_started(record: StepRecord, position: &Position, message: String) -> Self {
         let failure = Failure::new(FailureKind::Start, position.clone(), message);
         Self { failures: vec![failure], ..Self::new(record, Outcome::Errored) }
+    }
+
+    /// A step whose time is over.
+    fn timed_out(step: &Step, record: StepRecord, around: &Surroundings<'_>) -> Self {
+        let message = format!("timed out after {}", time_limit(step, around));
+        let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
+        Self { failures: vec![failure], ..Self::new(record, Outcome::TimedOut) }
     }
 
     /// A step that was stopped together with the run.

@@ -42,7 +42,7 @@ pub(super) fn execute(
         Ok(finished) => finished,
         Err(message) => return StepResult::not_started(record, &step.position, message),
     };
-    conclude(step, record, finished, around)
+    conclude(step, record, finished, deadline, around)
 }
 
 /// The command as a shell reads it: a script as it stands, a program with its arguments quoted.
@@ -89,6 +89,7 @@ fn conclude(
     step: &Step,
     mut record: StepRecord,
     mut finished: Finished,
+    deadline: Deadline,
     around: &Surroundings<'_>,
 ) -> StepResult {
     record.status = Some(StepStatus::Process(finished.status));
@@ -105,7 +106,7 @@ fn conclude(
                 (Subject::Stderr, Fact::Content(finished.stderr)),
             ];
             let mut observation = Observation { facts, directory: around.directory.to_owned() };
-            let mut result = judge::compare(step, &observation, record, around);
+            let mut result = judge::compare(step, &observation, record, deadline, around);
             blame(&mut result.failures, limit, around);
             result.record.stdout = observation.take_content(&Subject::Stdout);
             result.record.stderr = observation.take_content(&Subject::Stderr);

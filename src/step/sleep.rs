@@ -32,5 +32,5 @@ pub(super) fn execute(
     }
     record.status = Some(StepStatus::Done("waited".to_owned()));
     let observation = Observation { facts: Vec::new(), directory: around.directory.to_owned() };
-    judge::compare(step, &observation, record, around)
+    judge::compare(step, &observation, record, deadline, around)
 }

@@ -9,6 +9,7 @@ pub mod csv;
 mod escape;
 mod evaluate;
 pub mod excerpt;
+mod json;
 mod language;
 pub mod mistake;
 pub mod redact;
@@ -20,6 +21,7 @@ mod typed;
 pub mod xml;
 
 pub use evaluate::{Compiled, Layers};
+pub use json::from_json;
 pub use language::{FILTERS, TESTS};
 pub use template::{Template, TemplateError, Variables, place_of_name};
 pub use typed::typed;

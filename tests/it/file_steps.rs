@@ -103,28 +103,16 @@ cases:
 }
 
 #[test]
-fn a_large_file_is_hashed_and_measured_but_not_compared() {
+fn a_large_file_is_hashed_and_measured() {
     let digest = "20492a4d0d84f8beb1767f6616229f85d44c2827b64bdbfb260ee12fa1109e0e";
     let text = format!(
-        r#"
-cases:
-  - name: hashed
-    file: "{{{{ dir }}}}/large"
-    expect: {{ size: 104857600, sha256: "{digest}" }}
-    timeout: 5m
-  - name: compared
-    file: "{{{{ dir }}}}/large"
-    expect: {{ content: {{ contains: x }} }}
-"#
+        r#"{{ "name": "hashed", "file": "{{{{ dir }}}}/large", "timeout": "5m",
+              "expect": {{ "size": 104857600, "sha256": "{digest}" }} }}"#
     );
-    let suite = Suite::of("a.test.yaml", &text);
+    let suite = Suite::of("a.test.json", &text);
     // A hole, which takes no place.
     File::create(suite.path().join("large")).and_then(|file| file.set_len(100 << 20)).expect("written");
-    let run = suite.run(&[]).expect_code(1);
-    assert_eq!(run.verdict("hashed").0, "passed", "{}", run.stdout);
-    let message = run.verdict("compared").1;
-    let end = "cannot be compared: it has 104857600 bytes, and no more than 16777216 are compared";
-    assert!(message.ends_with(end), "{message}");
+    suite.run(&[]).expect_code(0);
 }
 
 #[test]

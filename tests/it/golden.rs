@@ -151,7 +151,7 @@ fn large_and_odd_goldens_are_told_and_kept() {
     let run = update(&suite, &[], None).expect_code(1);
     assert!(run.verdict("folder").1.contains("it is a directory"), "{:?}", run.verdict("folder"));
     assert!(
-        run.verdict("large").1.contains("no more than 16777216 are compared"),
+        run.verdict("large").1.contains("which `--update` leaves: more than 16777216 bytes"),
         "{:?}",
         run.verdict("large")
     );

@@ -49,7 +49,7 @@ expect:
     $.headers.authorization: Basic YWRhOmxvdmVsYWNl
     $.headers['content-type']: application/json
     $.headers['user-agent']: { starts_with: partest/ }
-    $.body: '{\"n\":[1,2.5,null],\"name\":\"a\"}'
+    $.body: '{\"name\":\"a\",\"n\":[1,2.5,null]}'
   duration: 30s
 ";
     passes(&server, step);
@@ -260,7 +260,7 @@ cases:
         expect: { jsonpath: { $.headers.cookie: 'id={{ cookie }}', $.path: /echo/42 } }
         capture: { path: { jsonpath: $.path }, all: body }
       - http: { url: URL/echo, json: { status: '{{ status }}', path: '{{ path }}' } }
-        expect: { jsonpath: { $.body: '{\"path\":\"/echo/42\",\"status\":200}' } }
+        expect: { jsonpath: { $.body: '{\"status\":200,\"path\":\"/echo/42\"}' } }
   - name: b
     http: { url: URL/echo }
     expect: { jsonpath: { $.headers.cookie: { exists: false } } }
@@ -355,4 +355,23 @@ fn a_request_may_be_only_an_address() {
     let step = "defaults: { http: { method: PUT } }\ncases:\n- { name: a, steps: [{ http: URL/echo, expect: { json: { method: PUT } } }] }";
     let text = step.replace("URL", &server.url());
     Suite::of("a.test.yaml", &text).run(&[]).expect_code(0);
+}
+
+#[test]
+fn json_is_sent_in_the_order_in_which_it_is_written() {
+    let expected = r#"{"z":1,"a":[{"y":7,"b":"x7"},null],"m":{"d":true,"c":1.5}}"#;
+    let in_json = r#"{ "vars": { "n": 7 }, "http": { "url": "URL/echo", "json":
+        { "z": 1, "a": [{ "y": "{{ n }}", "b": "x{{ n }}" }, null], "m": { "d": true, "c": 1.5 } } }, "expect": { "status": 599 } }"#;
+    let in_yaml = "vars: { n: 7 }\nhttp: { url: URL/echo, json: { z: 1, a: [{ y: '{{ n }}', b: 'x{{ n }}' }, null], m: { d: true, c: 1.5 } } }\nexpect: { status: 599 }\n";
+    // TOML has no null.
+    let in_toml = "vars = { n = 7 }\nexpect.status = 599\n[http]\nurl = 'URL/echo'\n[http.json]\nz = 1\na = [{ y = '{{ n }}', b = 'x{{ n }}' }, 0]\n[http.json.m]\nd = true\nc = 1.5\n";
+    for (name, text) in [("a.test.json", in_json), ("a.test.yaml", in_yaml), ("a.test.toml", in_toml)] {
+        let server = Server::start();
+        let run = Suite::of(name, &text.replace("URL", &server.url())).run(&[]).expect_code(1);
+        let body = String::from_utf8(server.requests()[0].body.clone()).expect("UTF-8");
+        let expected =
+            if name.ends_with("toml") { expected.replace("null", "0") } else { expected.to_owned() };
+        assert_eq!(body, expected, "{name}");
+        assert!(run.stdout.contains(&format!("--data-raw '{expected}'")), "{}", run.stdout);
+    }
 }

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use crate::http_cut::{read_securely, secure_server};
 use crate::support::server::Server;
 use crate::support::{Run, Suite};
 
@@ -60,10 +61,44 @@ fn an_answer_before_the_request_is_read_is_seen() {
 }
 
 #[test]
+#[ignore = "needs openssl: ./tests/run"]
+fn an_answer_over_tls_before_the_request_is_read_is_seen() {
+    let insecure = ", tls: { insecure: true } }";
+    let stays = secure_server(|mut stream| {
+        read_securely(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 4\r\n\r\nbig\n")?;
+        thread::sleep(Duration::from_secs(3600));
+        Ok(())
+    });
+    send_large(&stays, &format!("{insecure}\n    expect: {{ status: 413, body: \"big\\n\" }}"))
+        .expect_code(0);
+    // One of success is none yet.
+    let takes = secure_server(|mut stream| {
+        read_securely(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")?;
+        thread::sleep(Duration::from_millis(500));
+        let mut count = 0;
+        let mut piece = vec![0; 1 << 16];
+        while count < LARGE {
+            count += stream.read(&mut piece)?;
+        }
+        stream.write_all(format!("{count}\n").as_bytes())
+    });
+    send_large(&takes, &format!("{insecure}\n    expect: {{ body: \"{LARGE}\\n\" }}")).expect_code(0);
+    let read = secure_server(|mut stream| {
+        thread::sleep(Duration::from_millis(500));
+        read_securely(&mut stream)?;
+        let count = io::copy(&mut (&mut stream).take(LARGE as u64), &mut io::sink())?;
+        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{count}\n").as_bytes())
+    });
+    send_large(&read, &format!("{insecure}\n    expect: {{ body: \"{LARGE}\\n\" }}")).expect_code(0);
+}
+
+#[test]
 fn an_answer_of_success_does_not_end_the_request() {
     let url = server(|mut stream| {
         read_head(&stream)?;
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n")?;
         // What is sent is not read for a while, and then counted.
         thread::sleep(Duration::from_millis(500));
         let mut count = 0;

@@ -75,6 +75,12 @@ fn serve(request: &Request, stream: &mut TcpStream) -> io::Result<()> {
             &[b'x'; 60]
         }
         "bomb" => return bomb(stream),
+        "headers-127" | "headers-128" => {
+            let more = name.strip_prefix("headers-").and_then(|count| count.parse::<usize>().ok());
+            let more: String = (0..more.unwrap_or_default()).map(|n| format!("x-{n}: {n}\r\n")).collect();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{more}\r\nok");
+            return stream.write_all(head.as_bytes());
+        }
         _ => return Ok(()),
     };
     for byte in slowly {
@@ -212,6 +218,14 @@ fn what_never_ends_is_left_in_time_and_takes_no_memory() {
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
     // Three bodies of which 8 MiB are kept, and what is made of them for reports.
     assert!(peak < calm + (160 << 10), "{calm} KiB without, {peak} KiB with them");
+}
+
+#[test]
+fn a_head_has_128_fields_at_most() {
+    let server = Server::with(serve);
+    let ok = "expect: { status: 200, body: ok }";
+    let (run, _) = run(&server, &[("headers-127", ok), ("headers-128", ok)]);
+    check(&run, &[("headers-127", ""), ("headers-128", "answers has more than 128 header fields")]);
 }
 
 #[test]

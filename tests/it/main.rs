@@ -28,6 +28,7 @@ mod faults_soak;
 mod faults_surroundings;
 mod faults_tree;
 mod faults_watchdog;
+mod file_large;
 mod file_steps;
 mod golden;
 mod history;
@@ -35,6 +36,8 @@ mod history;
 mod http;
 #[cfg(feature = "http")]
 mod http_curl;
+#[cfg(feature = "http")]
+mod http_cut;
 #[cfg(feature = "http")]
 mod http_early;
 #[cfg(feature = "http")]

@@ -196,3 +196,43 @@ fn what_a_jsonpath_does_not_find_is_no_value_at_all() {
     }
     assert!(matcher("{not: {exists: false}}").1.contains("expected not: does not exist"));
 }
+
+#[test]
+fn large_numbers_are_not_taken_for_each_other() {
+    let text = r#"
+cases:
+  - name: captured
+    steps:
+      - run: echo '{"n":18446744073709551617}'
+        capture: { n: { jsonpath: $.n } }
+      - run: echo '{"n":18446744073709551999}'
+        expect: { stdout: { json: { n: "{{ n }}" } } }
+  - name: the same
+    steps:
+      - run: echo '{"n":18446744073709551617}'
+        capture: { n: { jsonpath: $.n } }
+      - run: echo '{"n":18446744073709551617}' '{{ n }}' > n && cut -d' ' -f1 n && test "$(cut -d' ' -f2 n)" = 18446744073709551617
+        expect: { stdout: { json: { n: "{{ n }}" }, jsonpath: { $.n: "18446744073709551617" } } }
+  - name: a decimal
+    run: echo '[9007199254740993]'
+    expect: { stdout: { json: [9007199254740992.0] } }
+  - name: the same decimal
+    run: echo '[9007199254740992, 0.1000000000000000055]'
+    expect: { stdout: { json: [9007199254740992.0, 0.1] } }
+  - name: beyond
+    run: echo '[1e400]'
+    expect: { stdout: { json: [1] } }
+"#;
+    let run = Suite::of("a.test.yaml", text).run(&[]).expect_code(1);
+    for name in ["the same", "the same decimal"] {
+        assert_eq!(run.verdict(name).0, "passed", "{}", run.stdout);
+    }
+    for (name, message) in [
+        ("captured", r#"$.n: expected "18446744073709551617", found "18446744073709551999""#),
+        ("a decimal", "$[0]: expected 9007199254740992.0, found 9007199254740993"),
+        ("beyond", "stdout is not JSON: number out of range"),
+    ] {
+        let found = run.verdict(name).1;
+        assert!(found.contains(message), "{name}: {found}");
+    }
+}

@@ -159,3 +159,17 @@ fn nothing_of_a_worker_outlives_a_run_that_is_interrupted_or_killed() {
         wait_until("nothing", || suite.processes().is_empty());
     }
 }
+
+#[test]
+fn the_input_of_a_worker_keeps_its_order() {
+    let worker = "while read -r q; do echo \"$q\" >&2; echo '{\"outcome\":\"fail\"}'; done";
+    for (call, input) in [
+        ("{ z: 1, a: { d: 2, c: 3 } }", r#"{"z":1,"a":{"d":2,"c":3}}"#),
+        ("{ z: '{{ attempt }}', a: x }", r#"{"z":1,"a":"x"}"#),
+    ] {
+        let text =
+            format!("name: a\nworker: {}\ncall: {call}\n", serde_json::to_string(worker).expect("a text"));
+        let run = Suite::of("a.test.yaml", &text).run(&[]).expect_code(1);
+        assert!(run.stdout.contains(&format!("\"input\":{input}}}")), "{}", run.stdout);
+    }
+}

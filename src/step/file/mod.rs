@@ -10,10 +10,8 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::assertion;
-use crate::model::{
-    Fact, Failure, FailureKind, FileStep, Observation, Outcome, Step, StepRecord, StepStatus, Subject, Test,
-};
-use crate::step::{StepResult, Surroundings, judge, time_limit};
+use crate::model::{Fact, FileStep, Observation, Step, StepRecord, StepStatus, Subject, Test};
+use crate::step::{StepResult, Surroundings, judge};
 use crate::time::{Deadline, clock};
 
 /// How many bytes are read at once while a digest is made; between them the deadline is looked at.
@@ -46,11 +44,7 @@ pub(super) fn execute(
     let (status, facts) = match seen {
         Ok(seen) => seen,
         Err(Stopped::Interrupted) => return StepResult::interrupted(record, Vec::new()),
-        Err(Stopped::TimedOut) => {
-            let message = format!("timed out after {}", time_limit(step, around));
-            let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
-            return StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::TimedOut) };
-        }
+        Err(Stopped::TimedOut) => return StepResult::timed_out(step, record, around),
     };
     let is_missing = status.is_none();
     record.status = Some(StepStatus::Done(status.unwrap_or_else(|| "missing".to_owned())));
@@ -59,9 +53,9 @@ pub(super) fn execute(
         // That it is missing says it all.
         let mut step = step.clone();
         step.checks.retain(|check| matches!(check.matcher.test, Test::Exists(_)));
-        return judge::compare(&step, &observation, record, around);
+        return judge::compare(&step, &observation, record, deadline, around);
     }
-    judge::compare(step, &observation, record, around)
+    judge::compare(step, &observation, record, deadline, around)
 }
 
 /// Why a look did not come to its end.

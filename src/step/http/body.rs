@@ -1,15 +1,15 @@
 //! Reads bodies, compressed ones as what they were before.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
 use brotli_decompressor::Decompressor;
 use encoding_rs::Encoding;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use ureq::http::HeaderMap;
 use ureq::http::response::Parts;
-use ureq::{Body, Error};
+use ureq::http::{HeaderMap, Version};
+use ureq::{Body, BodyReader};
 
 use crate::model::Captured;
 use crate::step::http::Trouble;
@@ -55,25 +55,36 @@ fn read_as(
     line: &Line,
     sink: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<(), Trouble> {
-    let bytes = Rc::new(Cell::new(0));
-    let wire = Counted { inner: body.into_reader(), count: Rc::clone(&bytes) };
+    let wire = Wire { body: Rc::new(RefCell::new(body.into_reader())), state: Rc::default() };
     let is_coded = !codings.is_empty();
-    let copied =
-        decoded(Box::new(wire), codings).map_err(Broken::Wire).and_then(|body| copy(body, line, sink));
+    let mut copied = decoded(Box::new(wire.clone()), codings)
+        .map_err(Broken::Wire)
+        .and_then(|body| copy(body, line, sink));
+    if copied.is_ok() && is_coded {
+        // What is behind the end of what was compressed does not matter, but that it comes does.
+        copied = copy(wire.clone(), line, |_| Ok(()));
+    }
+    let Progress { bytes, has_failed } = wire.state.get();
+    let of = length(&parts.headers);
+    let received = Received { status: parts.status.as_u16(), bytes, of };
     let error = match copied {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Trouble::at_end(line, is_chunked(parts), received).map_or(Ok(()), Err),
         Err(Broken::Sink(message)) => return Err(Trouble::start(message)),
         Err(Broken::Wire(error)) => error,
     };
-    let is_of_wire = error.get_ref().is_some_and(|inner| inner.is::<Error>());
-    if is_coded && !is_of_wire && line.stop().is_none() {
+    if is_coded && !has_failed && line.stop().is_none() {
         let named = encoding(&parts.headers);
         let message = format!("the body is not what `content-encoding: {named}` says: {error}");
         return Err(Trouble::connection(message));
     }
-    let of = length(&parts.headers);
-    let received = Received { status: parts.status.as_u16(), bytes: bytes.get(), of };
     Err(Trouble::in_body(error, line, received))
+}
+
+/// Whether the body has an end of its own, whatever becomes of the connection.
+fn is_chunked(parts: &Parts) -> bool {
+    let names = parts.headers.get_all("transfer-encoding").iter().filter_map(|value| value.to_str().ok());
+    parts.version != Version::HTTP_10
+        && names.flat_map(|names| names.split(',')).any(|name| name.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// How many bytes the body has on the wire, where that is told and counts.
@@ -180,16 +191,31 @@ fn copy(
     }
 }
 
-/// Counts the bytes that are read.
-struct Counted<R> {
-    inner: R,
-    count: Rc<Cell<u64>>,
+/// A body as it comes. Clones are one.
+#[derive(Clone)]
+struct Wire {
+    body: Rc<RefCell<BodyReader<'static>>>,
+    state: Rc<Cell<Progress>>,
 }
 
-impl<R: Read> Read for Counted<R> {
+/// What has come of a body.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    bytes: u64,
+    /// Whether there was an error below what undoes the codings.
+    has_failed: bool,
+}
+
+impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count.set(self.count.get() + count as u64);
-        Ok(count)
+        let read = self.body.borrow_mut().read(buffer);
+        let Progress { bytes, has_failed } = self.state.get();
+        self.state.set(match &read {
+            Ok(count) => Progress { bytes: bytes + *count as u64, has_failed },
+            Err(error) => {
+                Progress { bytes, has_failed: has_failed || error.kind() != io::ErrorKind::Interrupted }
+            }
+        });
+        read
     }
 }

@@ -12,13 +12,14 @@ use url::Url;
 use crate::model::HttpRequest;
 use crate::process::Cancellation;
 use crate::step::http::body;
+use crate::step::http::connected::Connected;
 use crate::step::http::cookies::Jar;
 use crate::step::http::failure::Trouble;
 use crate::step::http::line::{Line, Phase};
 use crate::step::http::proxy::Proxy;
 use crate::step::http::request::{Auth, Content, Request, target_of};
 use crate::step::http::resolver::HostResolver;
-use crate::step::http::socket::{Connected, SocketConnector};
+use crate::step::http::socket::SocketConnector;
 use crate::step::http::tls::{self, TlsConnector};
 use crate::time::Deadline;
 

@@ -61,7 +61,7 @@ pub(in crate::step) fn download(
     };
     facts.extend([(Subject::Size, size), (Subject::Sha256, digest)]);
     let observation = Observation { facts, directory: around.directory.to_owned() };
-    judge::compare(step, &observation, record, around)
+    judge::compare(step, &observation, record, deadline, around)
 }
 
 /// Where the file is put.

@@ -6,7 +6,7 @@ use rustls::CertificateError;
 use ureq::Error;
 
 use crate::model::{Failure, FailureKind, Outcome, Step, StepRecord};
-use crate::step::http::line::{Line, Phase, Stop};
+use crate::step::http::line::{Ending, Line, Phase, Stop};
 use crate::step::{StepResult, Surroundings, time_limit};
 use crate::time::format_duration;
 
@@ -148,15 +148,33 @@ impl Trouble {
         {
             return stopped;
         }
-        let error = Error::from(error);
-        let reason = io_error(&error);
-        let ended = reason.is_some_and(|reason| reason.kind() == io::ErrorKind::UnexpectedEof);
-        let reset = reason.is_some_and(|reason| reason.kind() == io::ErrorKind::ConnectionReset);
-        Self::connection(match &error {
-            _ if ended => format!("the connection was closed in the middle of the body, after {amount}"),
-            _ if reset => format!("the connection was reset in the middle of the body, after {amount}"),
-            error => format!("the body cannot be read, after {amount}: {}", words(error)),
+        let ended = error.kind() == io::ErrorKind::UnexpectedEof;
+        Self::connection(match line.ending() {
+            Some(Ending::Broken(io::ErrorKind::ConnectionReset)) => {
+                format!("the connection was reset in the middle of the body, after {amount}")
+            }
+            ending if ended || ending == Some(Ending::Closed) => {
+                format!("the connection was closed in the middle of the body, after {amount}")
+            }
+            _ => format!("the body cannot be read, after {amount}: {}", words(&Error::from(error))),
         })
+    }
+
+    /// The body came to an end without an error, but that end is none: it has chunks and the last one is missing, or it
+    /// ends with a connection that broke.
+    pub(super) fn at_end(line: &Line, is_chunked: bool, received: Received) -> Option<Self> {
+        let bytes = received.bytes;
+        match line.ending()? {
+            Ending::Closed if !is_chunked => None,
+            Ending::Broken(io::ErrorKind::UnexpectedEof) if !is_chunked => Some(Self::connection(format!(
+                "the connection was closed without the end that TLS has (close_notify), so the body may lack a part, \
+                 after {bytes} bytes"
+            ))),
+            Ending::Broken(kind) if kind != io::ErrorKind::UnexpectedEof => {
+                Some(Self::in_body(kind.into(), line, received))
+            }
+            _ => Some(Self::in_body(io::ErrorKind::UnexpectedEof.into(), line, received)),
+        }
     }
 
     /// The reason for which the wire gave up, if it did, in a state that is put into words.

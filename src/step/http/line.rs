@@ -45,6 +45,15 @@ pub(super) enum Stop {
     Phase(Duration),
 }
 
+/// How a connection came to its end, as far as what is received goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The other side closed it.
+    Closed,
+    /// It broke, in this way.
+    Broken(io::ErrorKind),
+}
+
 /// What those who ask and those who wait on sockets know of a request. Clones are one.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -59,6 +68,9 @@ struct State {
     /// When the phase must be over, and how long it may take.
     limit: Option<(Deadline, Duration)>,
     stop: Option<Stop>,
+    ending: Option<Ending>,
+    is_held: bool,
+    is_watched: bool,
     unix: Option<PathBuf>,
     proxy: Option<Proxy>,
     tls: Option<Arc<ClientConfig>>,
@@ -78,6 +90,9 @@ impl Line {
             phase: Phase::Resolving,
             limit: None,
             stop: None,
+            ending: None,
+            is_held: false,
+            is_watched: false,
             unix: None,
             proxy: None,
             tls: None,
@@ -104,6 +119,9 @@ impl Line {
         state.proxy = proxy;
         state.tls = Some(tls);
         state.phase = Phase::Resolving;
+        state.ending = None;
+        state.is_held = false;
+        state.is_watched = true;
         state.limit = state.timeouts.connect.map(|limit| (Deadline::after(Some(limit)), limit));
     }
 
@@ -135,6 +153,37 @@ impl Line {
 
     pub(super) fn stop(&self) -> Option<Stop> {
         self.state().stop
+    }
+
+    /// Notes whether a part of the request is held back because there is something to be read first.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.state().is_held = is_held;
+    }
+
+    /// Whether a part of the request is held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.state().is_held
+    }
+
+    /// What comes need not be looked at before the request is sent: nothing can come, or it is known to be no refusal.
+    pub(super) fn stop_watching(&self) {
+        self.state().is_watched = false;
+    }
+
+    /// Whether what comes while the request is sent may be of interest.
+    pub(super) fn is_watched(&self) -> bool {
+        let state = self.state();
+        state.is_watched && state.phase >= Phase::Sending
+    }
+
+    /// The connection of the request has ended.
+    pub(super) fn end(&self, ending: Ending) {
+        self.state().ending = Some(ending);
+    }
+
+    /// How the connection of the request has ended, if it has.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.state().ending
     }
 
     /// How long the step may still take.

@@ -5,6 +5,7 @@
 
 mod body;
 mod client;
+mod connected;
 mod cookies;
 mod curl;
 mod download;
@@ -81,7 +82,7 @@ pub(super) fn execute(
     let mut facts = facts_of_head(&parts, record.duration);
     facts.push((Subject::Body, Fact::Content(body::in_utf8(body, &parts.headers))));
     let mut observation = Observation { facts, directory: around.directory.to_owned() };
-    let mut result = judge::compare(step, &observation, record, around);
+    let mut result = judge::compare(step, &observation, record, deadline, around);
     result.record.stdout = after(head, observation.take_content(&Subject::Body));
     result
 }

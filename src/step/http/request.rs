@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -107,8 +106,7 @@ impl Request {
             HttpBody::None => Content::None,
             HttpBody::Text(text) => Content::Text(render(text)?),
             HttpBody::Json(value) => {
-                let value = json(value, variables).map_err(|error| error.to_string())?;
-                Content::Json(value.to_string())
+                Content::Json(value.render(variables).map_err(|error| error.to_string())?)
             }
             HttpBody::File(file) => Content::File(path(file)?),
             HttpBody::Form(form) => Content::Form(pairs(form)?),
@@ -179,19 +177,6 @@ pub(super) fn decoded(text: &str) -> String {
 
 fn text(template: &Template, variables: &Variables) -> Result<String, TemplateError> {
     template.render(variables).map(std::borrow::Cow::into_owned)
-}
-
-/// The value with every text in it rendered; one that is an expression keeps the type of its value.
-fn json(value: &Value, variables: &Variables) -> Result<Value, TemplateError> {
-    Ok(match value {
-        Value::String(text) => Template::parse(text)?.value(variables)?,
-        Value::Array(items) => items.iter().map(|item| json(item, variables)).collect::<Result<_, _>>()?,
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| Ok((name.clone(), json(value, variables)?));
-            Value::Object(members.iter().map(member).collect::<Result<_, TemplateError>>()?)
-        }
-        other => other.clone(),
-    })
 }
 
 impl Content {

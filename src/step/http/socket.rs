@@ -25,7 +25,7 @@ use crate::time::Deadline;
 const LONGEST_HEAD: usize = 16 << 10;
 
 /// How much of an answer tells its status: `HTTP/1.1 413`.
-const STATUS_LINE: usize = 12;
+pub(super) const STATUS_LINE: usize = 12;
 
 /// Makes connections to hosts, or to the socket that the step names.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) struct Socket {
     is_plain: bool,
     /// What becomes of the rest of the request.
     rest: Rest,
+    /// What is held back until TLS has read what has come.
+    held: Vec<u8>,
 }
 
 /// What becomes of the rest of a request.
@@ -51,6 +53,8 @@ enum Rest {
     Sent,
     /// It is thrown away, as the host has answered without it.
     Answered,
+    /// It is held back, as something has come.
+    Held,
     /// It is thrown away, as it cannot be sent. Perhaps the host has said why.
     Broken(Errno),
 }
@@ -78,20 +82,8 @@ impl<In: Transport> Connector<In> for SocketConnector {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let (line, is_plain, rest) = (self.0.clone(), !details.needs_tls(), Rest::Sent);
-        Ok(Some(Socket { socket, line, buffers, origin, is_plain, rest }))
-    }
-}
-
-/// Says that the connection is there, with TLS where that is wanted.
-#[derive(Debug)]
-pub(super) struct Connected(pub(super) Line);
-
-impl<In: Transport> Connector<In> for Connected {
-    type Out = In;
-
-    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
-        self.0.reach(Phase::Sending);
-        Ok(chained)
+        let held = Vec::new();
+        Ok(Some(Socket { socket, line, buffers, origin, is_plain, rest, held }))
     }
 }
 
@@ -116,7 +108,7 @@ fn tunnel(socket: &OwnedFd, line: &Line, host: &Authority, proxy: &Proxy) -> Res
         request.push_str(&format!("Proxy-Authorization: {authorization}\r\n"));
     }
     request.push_str("\r\n");
-    send_all(socket, line, request.as_bytes(), false)?;
+    send_all(socket, line, request.as_bytes(), Watch::Nothing)?;
     let mut head = Vec::new();
     // Byte by byte: what follows the head is the host's.
     while !head.ends_with(b"\r\n\r\n") {
@@ -137,11 +129,20 @@ fn tunnel(socket: &OwnedFd, line: &Line, host: &Authority, proxy: &Proxy) -> Res
     if is_open { Ok(()) } else { Err(Error::ConnectProxyFailed(format!("it answers {status:?}"))) }
 }
 
-/// Sends this, and says what becomes of what follows. While the host takes nothing, it is looked whether it has
-/// refused the request already, where `is_plain` says that this can be seen.
-fn send_all(socket: &OwnedFd, line: &Line, bytes: &[u8], is_plain: bool) -> io::Result<Rest> {
+/// What is looked for while the host takes nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Nothing,
+    /// An answer that refuses the request.
+    Refusal,
+    /// Whatever comes: only TLS can tell what it is.
+    Anything,
+}
+
+/// Sends this, and says what becomes of what follows, and how much was sent.
+fn send_all(socket: &OwnedFd, line: &Line, bytes: &[u8], watch: Watch) -> io::Result<(Rest, usize)> {
     let mut sent = 0;
-    let mut interest = if is_plain { Interest::Either } else { Interest::Write };
+    let mut interest = if watch == Watch::Nothing { Interest::Write } else { Interest::Either };
     while sent < bytes.len() {
         match send(socket, &bytes[sent..], SendFlags::NOSIGNAL) {
             Ok(count) => {
@@ -151,18 +152,21 @@ fn send_all(socket: &OwnedFd, line: &Line, bytes: &[u8], is_plain: bool) -> io::
             Err(Errno::AGAIN) => {
                 line.wait(socket.as_fd(), interest)?;
                 match peek(socket) {
-                    Some(status) if is_plain && is_refusal(&status) => return Ok(Rest::Answered),
+                    Some(status) if watch == Watch::Refusal && is_refusal(&status) => {
+                        return Ok((Rest::Answered, sent));
+                    }
+                    Some(_) if watch == Watch::Anything => return Ok((Rest::Held, sent)),
                     // It stays there, and would end each wait.
                     Some(_) => interest = Interest::Write,
                     None => {}
                 }
             }
             Err(Errno::INTR) => {}
-            Err(error @ (Errno::PIPE | Errno::CONNRESET)) => return Ok(Rest::Broken(error)),
+            Err(error @ (Errno::PIPE | Errno::CONNRESET)) => return Ok((Rest::Broken(error), sent)),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Rest::Sent)
+    Ok((Rest::Sent, sent))
 }
 
 /// The beginning of what has come and nobody has read yet.
@@ -173,8 +177,8 @@ fn peek(socket: &OwnedFd) -> Option<[u8; STATUS_LINE]> {
 
 /// Whether an answer says that the rest of the request is of no use. One that is no error or redirect may be made
 /// while the request is read.
-fn is_refusal(status: &[u8; STATUS_LINE]) -> bool {
-    status.starts_with(b"HTTP/1.") && matches!(status[9], b'3'..=b'5')
+pub(super) fn is_refusal(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.") && matches!(answer.get(9), Some(b'3'..=b'5'))
 }
 
 impl Transport for Socket {
@@ -200,7 +204,22 @@ impl Transport for Socket {
                 Cow::Owned([method, origin.as_bytes(), rest].concat())
             }
         };
-        self.rest = send_all(&self.socket, &self.line, &whole, self.is_plain)?;
+        let whole = match self.held.is_empty() {
+            true => whole,
+            false => Cow::Owned([&std::mem::take(&mut self.held), &*whole].concat()),
+        };
+        let watch = match self.is_plain {
+            true => Watch::Refusal,
+            false if self.line.is_watched() => Watch::Anything,
+            false => Watch::Nothing,
+        };
+        let (rest, sent) = send_all(&self.socket, &self.line, &whole, watch)?;
+        if rest == Rest::Held {
+            self.held = whole[sent..].to_vec();
+        } else {
+            self.rest = rest;
+        }
+        self.line.hold(rest == Rest::Held);
         Ok(())
     }
 
@@ -225,6 +244,9 @@ impl Transport for Socket {
                 (Ok((count, _)), rest) => {
                     if let Rest::Broken(_) = rest {
                         self.rest = Rest::Answered;
+                    }
+                    if count == 0 {
+                        self.line.stop_watching();
                     }
                     self.buffers.input_appended(count);
                     return Ok(count > 0);

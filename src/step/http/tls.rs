@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{
 
 use crate::step::http::line::Line;
 use crate::step::http::request::Tls;
+use crate::step::http::socket::{STATUS_LINE, is_refusal};
 use crate::step::trust;
 
 /// What is trusted, and who we say we are.
@@ -50,7 +51,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
         stream.conn.complete_io(&mut stream.sock)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport { stream, buffers })))
+        let (line, early, is_refused) = (self.0.clone(), Vec::new(), false);
+        Ok(Some(Either::B(TlsTransport { stream, buffers, line, early, is_refused })))
     }
 }
 
@@ -58,6 +60,27 @@ impl<In: Transport> Connector<In> for TlsConnector {
 pub(super) struct TlsTransport {
     stream: StreamOwned<ClientConnection, TransportAdapter>,
     buffers: LazyBuffers,
+    line: Line,
+    /// What has come while the request was sent.
+    early: Vec<u8>,
+    /// Whether that is an answer which makes the rest of the request useless.
+    is_refused: bool,
+}
+
+impl TlsTransport {
+    /// Reads what has come, so far that it is known what it says of the request.
+    fn read_early(&mut self) -> io::Result<()> {
+        self.stream.conn.read_tls(&mut self.stream.sock)?;
+        let state = self.stream.conn.process_new_packets().map_err(io::Error::other)?;
+        let begin = self.early.len();
+        self.early.resize(begin + state.plaintext_bytes_to_read(), 0);
+        self.stream.conn.reader().read_exact(&mut self.early[begin..])?;
+        self.is_refused = is_refusal(&self.early);
+        if self.early.len() >= STATUS_LINE {
+            self.line.stop_watching();
+        }
+        Ok(())
+    }
 }
 
 impl Transport for TlsTransport {
@@ -67,12 +90,31 @@ impl Transport for TlsTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.stream.sock.set_timeout(timeout);
-        Ok(self.stream.write_all(&self.buffers.output()[..amount])?)
+        if self.is_refused {
+            return Ok(self.line.go_on()?);
+        }
+        self.stream.write_all(&self.buffers.output()[..amount])?;
+        while self.line.is_held() {
+            self.read_early()?;
+            if self.is_refused {
+                break;
+            }
+            // What was held back goes on.
+            self.stream.sock.get_mut().transmit_output(0, timeout)?;
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.sock.set_timeout(timeout);
-        let count = self.stream.read(self.buffers.input_append_buf())?;
+        let space = self.buffers.input_append_buf();
+        let count = match self.early.len().min(space.len()) {
+            0 => self.stream.read(space)?,
+            count => {
+                space[..count].copy_from_slice(&self.early[..count]);
+                self.early.drain(..count).count()
+            }
+        };
         self.buffers.input_appended(count);
         Ok(count > 0)
     }

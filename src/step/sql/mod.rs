@@ -31,7 +31,7 @@ use crate::model::{
 use crate::process::Cancellation;
 use crate::step::rows::{Rows, twice};
 use crate::step::sql::values::{Bound, bind};
-use crate::step::{StepResult, Surroundings, judge, time_limit};
+use crate::step::{StepResult, Surroundings, judge};
 use crate::text::excerpt::{Bounds, excerpt};
 use crate::time::{Deadline, clock};
 
@@ -210,29 +210,34 @@ pub(super) fn execute(
             };
             record.status = Some(StepStatus::Done(status));
             record.stdout.head = reported(&answer);
-            judge::compare(step, &observed(answer, around), record, around)
+            judge::compare(step, &observed(answer, around), record, deadline, around)
         }
         Err(Trouble::Unusable(message)) => StepResult::not_started(record, &step.position, message),
         Err(Trouble::Stopped(_)) if around.cancellation.is_requested() => {
             StepResult::interrupted(record, Vec::new())
         }
         Err(Trouble::Stopped(detail)) => {
-            let message = format!("timed out after {}", time_limit(step, around));
-            let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
-            let failures = vec![Failure { detail, ..failure }];
-            StepResult { failures, ..StepResult::new(record, Outcome::TimedOut) }
+            let mut result = StepResult::timed_out(step, record, around);
+            result.failures.iter_mut().for_each(|failure| failure.detail.clone_from(&detail));
+            result
         }
-        Err(Trouble::Refused(refusal)) => refused(step, refusal, record, around),
+        Err(Trouble::Refused(refusal)) => refused(step, refusal, record, deadline, around),
     }
 }
 
 /// What came of a step whose statement was refused.
-fn refused(step: &Step, refusal: Refusal, mut record: StepRecord, around: &Surroundings<'_>) -> StepResult {
+fn refused(
+    step: &Step,
+    refusal: Refusal,
+    mut record: StepRecord,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
     record.status = Some(StepStatus::Done(refusal.code.clone().unwrap_or_else(|| "refused".to_owned())));
     if step.checks.iter().any(|check| check.subject == Subject::Error) {
         let facts = vec![(Subject::Error, Fact::Value(refusal.message.into()))];
         let observation = Observation { facts, directory: around.directory.to_owned() };
-        return judge::compare(step, &observation, record, around);
+        return judge::compare(step, &observation, record, deadline, around);
     }
     let failure = Failure::new(FailureKind::Expectation, step.position.clone(), refusal.whole());
     let failures = vec![Failure { detail: refusal.detail, ..failure }];

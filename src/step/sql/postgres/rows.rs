@@ -10,6 +10,8 @@ use tokio_postgres::Row;
 use tokio_postgres::fallible_iterator::FallibleIterator as _;
 use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
+use crate::text::from_json;
+
 /// What goes wrong in the crates that know the binary forms.
 type Bad = Box<dyn std::error::Error + Sync + Send>;
 
@@ -178,7 +180,7 @@ fn own(of: &Type, raw: &[u8]) -> Option<Result<Value, Bad>> {
         let text = || number.to_string().replace("inf", "Infinity");
         Number::from_f64(number).map_or_else(|| text().into(), Value::Number)
     }
-    let json = |raw: &[u8]| serde_json::from_slice(raw).map_err(Bad::from);
+    let json = |raw: &[u8]| from_json(std::str::from_utf8(raw)?).map_err(Bad::from);
     Some(match *of {
         Type::BOOL => bool::from_sql(of, raw).map(Value::from),
         Type::INT2 => i16::from_sql(of, raw).map(Value::from),
