@@ -13,8 +13,8 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid}
 use crate::model::{Captured, End};
 use crate::process::cancellation::{Cancellation, Urgency};
 use crate::process::capture::Capture;
-use crate::process::census::Census;
 use crate::process::orphans::Leader;
+use crate::process::quota::Quota;
 use crate::process::start::Started;
 use crate::process::sweep::{LAST_WAIT, Presence};
 use crate::process::{Command, Limits, Listener, Output};
@@ -86,7 +86,7 @@ pub(in crate::process) struct Watch<'a> {
     end: End,
     /// When TERM follows a signal that asked for less.
     reminder: Option<Instant>,
-    census: Option<Census>,
+    quota: Option<Quota>,
 }
 
 impl<'a> Watch<'a> {
@@ -114,13 +114,8 @@ impl<'a> Watch<'a> {
             phase: Phase::Running,
             end: End::Own,
             reminder: None,
-            census: None,
+            quota: started.quota,
         }
-    }
-
-    /// Counts the processes as well, where their number is limited.
-    pub(in crate::process) fn with_census(self, census: Option<Census>) -> Self {
-        Self { census, ..self }
     }
 
     /// Reads and writes until the process has exited, and ends it when it is time for that.
@@ -130,8 +125,7 @@ impl<'a> Watch<'a> {
             if !self.escalate(now) {
                 return Exit::Unkillable;
             }
-            let wake = earliest(self.next_step(now), self.census.as_ref().map(Census::next));
-            if self.turn(wake, Awaited::Leader) && self.has_exited() {
+            if self.turn(self.next_step(now), Awaited::Leader) && self.has_exited() {
                 return self.note_exit();
             }
         }
@@ -184,8 +178,10 @@ impl<'a> Watch<'a> {
 
     /// The leader, still to be reaped, why it ended, and what it wrote.
     pub(in crate::process) fn finish(self) -> (Leader, End, Captured, Captured) {
+        // What has come to its end by itself may have wanted too much all the same.
+        let end = if self.end == End::Own { self.excess().unwrap_or(End::Own) } else { self.end };
         let [stdout, stderr] = self.streams.map(|stream| stream.capture.finish());
-        (self.leader, self.end, stdout, stderr)
+        (self.leader, end, stdout, stderr)
     }
 
     /// Takes the next step towards the end if it is due. Says no when there is none left.
@@ -196,10 +192,10 @@ impl<'a> Watch<'a> {
             Phase::Running if self.limits.deadline.has_passed() => Some(End::TimedOut { on_term: false }),
             _ => None,
         };
-        self.count(now);
+        self.end_excess(now);
         // What is over by itself is not late because this process was slow to look, or was stopped meanwhile.
         if let Some(end) = first.filter(|_| !self.has_exited()) {
-            self.end = end;
+            self.end = self.excess().unwrap_or(end);
             let signal = if end == End::Interrupted { self.cancellation.signal() } else { Signal::TERM };
             self.ask_to_end(signal);
             // A shell starts what stands behind `&` with INT ignored, and `nohup` what it runs with HUP.
@@ -224,16 +220,16 @@ impl<'a> Watch<'a> {
     }
 
     /// Kills at once where there are too many processes: with a grace period there would be more.
-    fn count(&mut self, now: Instant) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let Self { census, leader, .. } = self;
-        if let Some(end) = census.as_mut().and_then(|census| census.take(now, leader)) {
-            self.end = end;
+    fn end_excess(&mut self, now: Instant) {
+        if self.phase == Phase::Running && self.quota.as_ref().is_some_and(Quota::is_over) {
             self.signal(Signal::KILL);
             self.phase = Phase::Killed(now + LAST_WAIT);
         }
+    }
+
+    /// That there were too many processes, if there were.
+    fn excess(&self) -> Option<End> {
+        self.quota.as_ref().and_then(Quota::excess).map(End::TooManyProcesses)
     }
 
     /// When the next step towards the end is due.
@@ -255,11 +251,13 @@ impl<'a> Watch<'a> {
     /// Waits until `wake` for something to happen, and moves bytes. Says whether what is awaited has exited.
     fn turn(&mut self, wake: Option<Instant>, awaited: Awaited<'_>) -> bool {
         let is_flooded = self.streams.iter().any(Stream::is_flood);
-        let mut timeout = wake.map(|wake| wake.saturating_duration_since(clock::now()));
+        let now = clock::now();
+        let wake = earliest(wake, self.quota.as_ref().and_then(|quota| quota.next(now)));
+        let mut timeout = wake.map(|wake| wake.saturating_duration_since(now));
         if is_flooded {
             timeout = Some(timeout.map_or(GATHER, |timeout| timeout.min(GATHER)));
         }
-        let mut fds = Vec::with_capacity(5);
+        let mut fds = Vec::with_capacity(6);
         match awaited {
             Awaited::Leader => fds.push(PollFd::new(&self.pidfd, PollFlags::IN)),
             Awaited::Orphan(orphan) => fds.push(PollFd::new(orphan, PollFlags::IN)),
@@ -268,6 +266,10 @@ impl<'a> Watch<'a> {
         let processes = fds.len();
         if let Some(cancelled) = self.cancellation.beyond(self.urgency) {
             fds.push(PollFd::from_borrowed_fd(cancelled, PollFlags::IN));
+        }
+        let door = self.quota.as_ref().and_then(Quota::door);
+        if let Some(door) = door {
+            fds.push(PollFd::from_borrowed_fd(door, PollFlags::IN));
         }
         let first_pipe = fds.len();
         for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()) {
@@ -283,7 +285,11 @@ impl<'a> Watch<'a> {
         let mut ready: u8 =
             fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
         let exited = fds[..processes].iter().any(|fd| !fd.revents().is_empty());
+        let is_asked = door.is_some() && !fds[first_pipe - 1].revents().is_empty();
         drop(fds);
+        if let Some(quota) = &mut self.quota {
+            quota.attend(is_asked, clock::now(), &self.leader);
+        }
         if is_flooded {
             ready |= (1 << self.open_streams()) - 1;
         }

@@ -218,7 +218,7 @@ fn heard(end: HeardEnd, finished: Option<Box<Finished>>) -> Heard {
 fn silent(silence: Silence, status: ExitStatus) -> HeardEnd {
     match silence {
         Silence::Gone(begun) => HeardEnd::Gone(status, begun),
-        Silence::Crowd(seen) => HeardEnd::Crowd(seen),
+        Silence::Crowd(excess) => HeardEnd::Crowd(excess),
         Silence::Late => HeardEnd::Late,
         Silence::Interrupted => HeardEnd::Interrupted,
         Silence::Unasked(line) => HeardEnd::Disorder(format!(

@@ -23,6 +23,7 @@ mod faults_matrix;
 mod faults_output;
 mod faults_paths;
 mod faults_places;
+mod faults_processes;
 mod faults_signals;
 mod faults_soak;
 mod faults_surroundings;
