@@ -4,15 +4,20 @@
 //! else adds to it meanwhile, and when some go it only becomes smaller. What was granted a moment ago may not be there
 //! yet; where it would be one too many with that, the answer waits until it is known what has become of it.
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use crate::disk::look_turn;
 use crate::process::census::members;
 use crate::process::orphans::Leader;
 use crate::process::proc::{self, Stat};
-use crate::process::seccomp::{Listener, Request};
+use crate::process::seccomp::{Listener, Request, Wish};
 
 /// The pause before a request is looked at again that cannot be answered yet.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -23,6 +28,9 @@ const BIRTH: Duration = Duration::from_secs(1);
 /// How long a case may go on after it was refused something: what tries again and again has no other end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Where the flags stand in the kernel's `struct sigaction`, behind the address of the handler.
+const FLAGS: u64 = size_of::<libc::c_ulong>() as u64;
+
 /// The doorkeeper of one case.
 #[derive(Debug)]
 pub(in crate::process) struct Admission {
@@ -32,8 +40,9 @@ pub(in crate::process) struct Admission {
     /// How many may come before they have to be counted again.
     room: u64,
     granted: Vec<Grant>,
-    /// What cannot be answered yet.
-    waiting: Option<Request>,
+    /// Those that wait for an answer, the first of which cannot be given one yet when it `is_unclear`.
+    waiting: VecDeque<Request>,
+    is_unclear: bool,
     refused: Option<Refused>,
 }
 
@@ -61,49 +70,72 @@ enum Answer {
 
 impl Admission {
     pub(in crate::process) fn new(listener: Listener, most: u64) -> Self {
-        Self { listener: Some(listener), most, room: 0, granted: Vec::new(), waiting: None, refused: None }
+        Self {
+            listener: Some(listener),
+            most,
+            room: 0,
+            granted: Vec::new(),
+            waiting: VecDeque::new(),
+            is_unclear: false,
+            refused: None,
+        }
     }
 
     /// What becomes readable when somebody asks.
     pub(in crate::process) fn door(&self) -> Option<BorrowedFd<'_>> {
-        self.listener.as_ref().filter(|_| self.waiting.is_none()).map(AsFd::as_fd)
+        self.listener.as_ref().map(AsFd::as_fd)
     }
 
-    /// When there is something to do although nobody asks.
+    /// When there is something to do although nobody else asks.
     pub(in crate::process) fn next(&self, now: Instant) -> Option<Instant> {
-        self.waiting.map(|_| now + PAUSE)
+        let pause = if self.is_unclear { PAUSE } else { Duration::ZERO };
+        (!self.waiting.is_empty()).then(|| now + pause)
     }
 
-    /// Answers the request that waits, or the one that has just come.
+    /// Reads a request, if there is one, and answers that which has waited longest.
     pub(in crate::process) fn answer(&mut self, is_asked: bool, now: Instant, leader: &Leader, token: &str) {
+        if is_asked {
+            self.receive();
+        }
+        let Some(request) = self.waiting.front().copied() else { return };
+        let _turn = look_turn();
+        let answer = self.decide(now, leader, token);
+        self.is_unclear = matches!(answer, Answer::NotYet);
+        let Some(listener) = self.listener.as_ref().filter(|_| !self.is_unclear) else { return };
+        self.waiting.pop_front();
+        if let Answer::Yes = answer {
+            let children = proc::children_of_thread(request.thread);
+            if listener.grant(request) {
+                self.granted.push(Grant { thread: request.thread, children, at: now });
+                self.room -= 1;
+            }
+        } else if listener.refuse(request) {
+            self.refused.get_or_insert(Refused { count: 0, first: now }).count += 1;
+        }
+    }
+
+    /// Reads a request at once, since until then any signal takes it back.
+    fn receive(&mut self) {
         let Some(listener) = &self.listener else { return };
-        let request = match self.waiting.take() {
-            Some(request) => request,
-            None if is_asked => match listener.receive() {
-                Ok(request) => request,
-                // Taken back before it was read.
-                Err(Errno::NOENT | Errno::INTR) => return,
-                Err(_) => return self.listener = None,
-            },
-            None => return,
-        };
-        // What it was granted before has come to its end: a thread does one thing at a time.
-        self.granted.retain(|grant| grant.thread != request.thread);
-        match self.decide(now, leader, token) {
-            Answer::Yes => {
-                let grant = Grant { thread: request.thread, children: own_children(request.thread), at: now };
-                if self.listener.as_ref().is_some_and(|listener| listener.grant(request)) {
-                    self.granted.push(grant);
-                    self.room -= 1;
+        match listener.receive() {
+            Ok(request) => {
+                // What it was granted before has come to its end: a thread does one thing at a time.
+                self.granted.retain(|grant| grant.thread != request.thread);
+                match request.wish {
+                    Wish::Fork => self.waiting.push_back(request),
+                    Wish::Handler(place) => {
+                        let _ = restart_calls(request.thread, place);
+                        listener.grant(request);
+                    }
                 }
             }
-            Answer::No => {
-                if self.listener.as_ref().is_some_and(|listener| listener.refuse(request)) {
-                    let refused = self.refused.get_or_insert(Refused { count: 0, first: now });
-                    refused.count += 1;
-                }
+            // Taken back before it was read.
+            Err(Errno::NOENT | Errno::INTR) => {}
+            // Nobody is left who could ask.
+            Err(_) => {
+                self.listener = None;
+                self.waiting.clear();
             }
-            Answer::NotYet => self.waiting = Some(request),
         }
     }
 
@@ -143,11 +175,17 @@ impl Grant {
     fn is_open(&self, now: Instant) -> bool {
         now < self.at + BIRTH
             && Stat::of(self.thread).is_some_and(|stat| stat.is_busy())
-            && own_children(self.thread).iter().all(|child| self.children.contains(child))
+            && proc::children_of_thread(self.thread).iter().all(|child| self.children.contains(child))
     }
 }
 
-/// What a thread itself has started.
-fn own_children(thread: i32) -> Vec<i32> {
-    proc::children_of_thread(thread)
+/// Makes the handler of a signal that a thread is about to set, by the structure at this place in its memory, one after
+/// which interrupted calls are made again.
+fn restart_calls(thread: i32, place: u64) -> io::Result<()> {
+    let Some(flags) = place.checked_add(FLAGS).filter(|_| place != 0) else { return Ok(()) };
+    let memory = File::options().read(true).write(true).open(format!("/proc/{thread}/mem"))?;
+    let mut word = [0; size_of::<libc::c_ulong>()];
+    memory.read_exact_at(&mut word, flags)?;
+    let restarting = libc::c_ulong::from_ne_bytes(word) | libc::SA_RESTART as libc::c_ulong;
+    memory.write_all_at(&restarting.to_ne_bytes(), flags)
 }

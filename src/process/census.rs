@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use crate::disk::look_turn;
 use crate::process::orphans::Leader;
 use crate::process::proc::{self, Stat};
 use crate::process::sweep::Orphans;
@@ -38,6 +39,7 @@ impl Census {
     pub(in crate::process) fn take(&mut self, now: Instant, leader: &Leader, token: &str) {
         if self.next().is_some_and(|next| now >= next) {
             self.next = now + INTERVAL;
+            let _turn = look_turn();
             self.seen = members(leader, token).len() as u64;
         }
     }

@@ -17,6 +17,8 @@ struct Interface {
     fork: u32,
     vfork: u32,
     clone: u32,
+    /// What sets what a signal does; only where its numbers are those of partest itself.
+    rt_sigaction: u32,
 }
 
 /// In place of a call that an interface does not have.
@@ -29,13 +31,13 @@ const CLONE3: u32 = 435;
 #[cfg(target_arch = "x86_64")]
 const INTERFACES: &[Interface] = &[
     // The numbers of x32 are the same with one bit more.
-    Interface { name: 0xc000_003e, mask: !0x4000_0000, fork: 57, vfork: 58, clone: 56 },
-    Interface { name: 0x4000_0003, mask: NONE, fork: 2, vfork: 190, clone: 120 },
+    Interface { name: 0xc000_003e, mask: !0x4000_0000, fork: 57, vfork: 58, clone: 56, rt_sigaction: 13 },
+    Interface { name: 0x4000_0003, mask: NONE, fork: 2, vfork: 190, clone: 120, rt_sigaction: NONE },
 ];
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 const INTERFACES: &[Interface] = &[
-    Interface { name: 0xc000_00b7, mask: NONE, fork: NONE, vfork: NONE, clone: 220 },
-    Interface { name: 0x4000_0028, mask: NONE, fork: 2, vfork: 190, clone: 120 },
+    Interface { name: 0xc000_00b7, mask: NONE, fork: NONE, vfork: NONE, clone: 220, rt_sigaction: 134 },
+    Interface { name: 0x4000_0028, mask: NONE, fork: 2, vfork: 190, clone: 120, rt_sigaction: NONE },
 ];
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
 const INTERFACES: &[Interface] = &[];
@@ -49,20 +51,21 @@ const FIRST_ARGUMENT: u32 = 16;
 const MISSING: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 /// The instructions for one interface, and the places of its three ends.
-const LENGTH: u8 = 12;
-const ASK: u8 = 9;
-const ALLOW: u8 = 10;
-const LACK: u8 = 11;
+const LENGTH: u8 = 15;
+const ASK: u8 = 12;
+const ALLOW: u8 = 13;
+const LACK: u8 = 14;
 
-/// Threads are allowed, processes asked for. `clone3`, whose arguments a filter cannot read, is missing, upon which libc
+/// Threads are allowed, processes asked for, and so is a handler of CHLD, for the reason given at [`Wish::Handler`]. `clone3`, whose arguments a filter cannot read, is missing, upon which libc
 /// takes `clone`; and so is everything of an interface that is not known here.
 fn filter() -> Vec<libc::sock_filter> {
     let make = |code, k, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |place| make(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, place, 0, 0);
     let give = |action| make(libc::BPF_RET | libc::BPF_K, action, 0, 0);
     let equal = |value, then, or| make(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, then, or);
+    let any = |bits, then, or| make(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, bits, then, or);
     let mut filter = vec![load(NAME)];
-    for Interface { name, mask, fork, vfork, clone } in INTERFACES {
+    for Interface { name, mask, fork, vfork, clone, rt_sigaction } in INTERFACES {
         // Jumps are relative to the next instruction.
         let to = |end: u8, own: u8| end - own - 1;
         filter.extend([
@@ -72,14 +75,12 @@ fn filter() -> Vec<libc::sock_filter> {
             equal(CLONE3, to(LACK, 3), 0),
             equal(*fork, to(ASK, 4), 0),
             equal(*vfork, to(ASK, 5), 0),
-            equal(*clone, 0, to(ALLOW, 6)),
+            equal(*rt_sigaction, 3, 0),
+            equal(*clone, 0, to(ALLOW, 7)),
             load(FIRST_ARGUMENT),
-            make(
-                libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K,
-                libc::CLONE_THREAD.cast_unsigned(),
-                to(ALLOW, 8),
-                0,
-            ),
+            any(libc::CLONE_THREAD.cast_unsigned(), to(ALLOW, 9), to(ASK, 9)),
+            load(FIRST_ARGUMENT),
+            equal(libc::SIGCHLD.cast_unsigned(), to(ASK, 11), to(ALLOW, 11)),
             give(libc::SECCOMP_RET_USER_NOTIF),
             give(libc::SECCOMP_RET_ALLOW),
             give(MISSING),
@@ -128,12 +129,24 @@ fn install(filter: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<Own
 #[derive(Debug)]
 pub(in crate::process) struct Listener(OwnedFd);
 
-/// A thread that wants to start a process, and waits for an answer.
+/// A thread that waits for an answer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::process) struct Request {
     id: u64,
     /// The id of the thread.
     pub(in crate::process) thread: i32,
+    pub(in crate::process) wish: Wish,
+}
+
+/// What a thread wants to do.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::process) enum Wish {
+    /// To start a process.
+    Fork,
+    /// To handle CHLD as the structure at this address in its memory says. A signal that comes before a request is read
+    /// takes it back; then the call is made again, unless the handler says that calls are not, and `fork`, which no
+    /// signal ever ends, would fail with `EINTR`. The signal that comes in all who start processes is CHLD.
+    Handler(u64),
 }
 
 impl From<OwnedFd> for Listener {
@@ -155,7 +168,13 @@ impl Listener {
         let mut request: libc::seccomp_notif = unsafe { mem::zeroed() };
         // SAFETY: the kernel writes a structure of this size, which is part of the number of the call.
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut request) })?;
-        Ok(Request { id: request.id, thread: request.pid.cast_signed() })
+        let is_own = INTERFACES.first().is_some_and(|own| own.name == request.data.arch);
+        let is_handler = |own: &Interface| request.data.nr.cast_unsigned() == own.rt_sigaction;
+        let wish = match INTERFACES.first().filter(|_| is_own).is_some_and(is_handler) {
+            true => Wish::Handler(request.data.args[1]),
+            false => Wish::Fork,
+        };
+        Ok(Request { id: request.id, thread: request.pid.cast_signed(), wish })
     }
 
     /// Lets the kernel do what was asked for. Says no when it was taken back.

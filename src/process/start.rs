@@ -15,6 +15,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use crate::disk::{is_scarce, start_turn};
 use crate::process::cancellation::Cancellation;
 use crate::process::error::{StartError, is_passing, is_shortage};
 use crate::process::helper::is_initialised;
@@ -29,11 +30,15 @@ use crate::time::clock;
 /// How long a start is tried again when the cause may pass.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long when the cause is a descriptor that others have.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A process that has just been started.
 #[derive(Debug)]
 pub(in crate::process) struct Started<'a> {
     pub(in crate::process) leader: Leader,
-    pub(in crate::process) pidfd: OwnedFd,
+    /// What tells its end. `None` where it would be one descriptor too many as long as there is something to write.
+    pub(in crate::process) pidfd: Option<OwnedFd>,
     pub(in crate::process) stdout: OwnedFd,
     pub(in crate::process) stderr: OwnedFd,
     /// The pipe to its standard input, and what is still to be written to it.
@@ -63,15 +68,23 @@ pub(in crate::process) fn start<'a>(
         if cancellation.is_requested() {
             return Err(StartError::Cancelled { program: command.program.clone() });
         }
-        match attempt(command, &strings)? {
+        let turn = start_turn();
+        let attempted = attempt(command, &strings);
+        drop(turn);
+        match attempted? {
             Ok(started) => return Ok(started),
-            Err(cause) if is_passing(cause) && first.elapsed() < PATIENCE => {
+            Err(cause) if is_passing(cause) && first.elapsed() < patience(cause) => {
                 let _ = cancellation.wait(pause);
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
             Err(cause) => return Err(diagnose(command, &strings, cause)),
         }
     }
+}
+
+/// How long this is waited for to pass. Where descriptors are scarce, other cases have them and will give them back.
+fn patience(cause: Errno) -> Duration {
+    if cause == Errno::MFILE && is_scarce() { LONG_PATIENCE } else { PATIENCE }
 }
 
 /// The strings of a command as the kernel takes them.
@@ -165,7 +178,13 @@ fn connect<'a>(stdin: Stdin<'a>, strings: &Prepared) -> Result<Started<'a>, Errn
         drop(theirs);
         shim::confirm(ours)
     });
-    match ready.and_then(|listener| Ok((listener, pidfd_open(leader.pid(), PidfdFlags::empty())?))) {
+    drop((stdout_of_child, stderr_of_child, stdin.of_child));
+    let watched = ready.and_then(|listener| {
+        let is_full = is_scarce() && listener.is_some() && stdin.rest.is_some();
+        let pidfd = if is_full { None } else { Some(pidfd_open(leader.pid(), PidfdFlags::empty())?) };
+        Ok((listener, pidfd))
+    });
+    match watched {
         Ok((listener, pidfd)) => {
             let quota = Quota::of(strings.most, &strings.token, listener, begin);
             Ok(Started { leader, pidfd, stdout, stderr, stdin: stdin.rest, quota })

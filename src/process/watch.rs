@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 
 use crate::model::{Captured, End};
 use crate::process::cancellation::{Cancellation, Urgency};
@@ -76,7 +76,7 @@ enum Phase {
 #[derive(Debug)]
 pub(in crate::process) struct Watch<'a> {
     leader: Leader,
-    pidfd: OwnedFd,
+    pidfd: Option<OwnedFd>,
     streams: [Stream<'a>; 2],
     stdin: Option<(OwnedFd, &'a [u8])>,
     limits: &'a Limits,
@@ -125,7 +125,12 @@ impl<'a> Watch<'a> {
             if !self.escalate(now) {
                 return Exit::Unkillable;
             }
-            if self.turn(self.next_step(now), Awaited::Leader) && self.has_exited() {
+            if self.pidfd.is_none() && self.stdin.is_none() {
+                self.pidfd = pidfd_open(self.leader.pid(), PidfdFlags::empty()).ok();
+            }
+            // Without it, looking now and then has to do.
+            let glance = self.pidfd.is_none().then(|| now + GLANCE);
+            if self.turn(earliest(self.next_step(now), glance), Awaited::Leader) && self.has_exited() {
                 return self.note_exit();
             }
         }
@@ -134,7 +139,6 @@ impl<'a> Watch<'a> {
     /// Waits until `end` for a stream to close or for an orphan to exit. Says no when the time is over or the
     /// run is being stopped.
     pub(in crate::process) fn until_quieter(&mut self, end: Instant, orphan: &Presence) -> bool {
-        self.stdin = None;
         let open = self.open_streams();
         loop {
             if clock::now() >= end || self.cancellation.urgency() > self.urgency {
@@ -242,6 +246,8 @@ impl<'a> Watch<'a> {
     }
 
     fn note_exit(&mut self) -> Exit {
+        self.pidfd = None;
+        self.stdin = None;
         if let (End::TimedOut { on_term }, Phase::Terminating(_)) = (&mut self.end, self.phase) {
             *on_term = true;
         }
@@ -259,7 +265,7 @@ impl<'a> Watch<'a> {
         }
         let mut fds = Vec::with_capacity(6);
         match awaited {
-            Awaited::Leader => fds.push(PollFd::new(&self.pidfd, PollFlags::IN)),
+            Awaited::Leader => fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN))),
             Awaited::Orphan(orphan) => fds.push(PollFd::new(orphan, PollFlags::IN)),
             Awaited::Nothing => {}
         }
@@ -284,7 +290,8 @@ impl<'a> Watch<'a> {
         }
         let mut ready: u8 =
             fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
-        let exited = fds[..processes].iter().any(|fd| !fd.revents().is_empty());
+        let is_blind = matches!(awaited, Awaited::Leader) && processes == 0;
+        let exited = is_blind || fds[..processes].iter().any(|fd| !fd.revents().is_empty());
         let is_asked = door.is_some() && !fds[first_pipe - 1].revents().is_empty();
         drop(fds);
         if let Some(quota) = &mut self.quota {
@@ -323,8 +330,12 @@ impl<'a> Watch<'a> {
     /// Whether the process has exited; it stays a zombie.
     fn has_exited(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let leader = match &self.pidfd {
+            Some(pidfd) => WaitId::PidFd(pidfd.as_fd()),
+            None => WaitId::Pid(self.leader.pid()),
+        };
         // An error means that the host lets the kernel reap its children: gone as well.
-        !matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(None) | Err(Errno::INTR))
+        !matches!(waitid(leader, options), Ok(None) | Err(Errno::INTR))
     }
 
     fn ask_to_end(&self, signal: Signal) {

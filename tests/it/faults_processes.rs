@@ -241,3 +241,14 @@ fn where_processes_cannot_be_made_to_ask_they_are_counted() {
     });
     suite(&[outer]).run(&[]).expect_code(0);
 }
+
+#[test]
+fn signals_do_not_disturb_what_starts_processes() {
+    // The shell of many systems handles CHLD in a way that interrupts its calls.
+    let start = "for i in 1 2 3 4 5 6 7 8; do sleep 0.01 & done; ";
+    let case = json!({
+        "name": "a{{ n }}", "matrix": { "n": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] },
+        "run": format!("{}wait", start.repeat(3)), "limits": { "processes": 40 },
+    });
+    suite(&[case]).run(&["-j", "8"]).expect_code(0);
+}
