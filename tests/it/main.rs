@@ -28,6 +28,7 @@ mod faults_signals;
 mod faults_soak;
 mod faults_surroundings;
 mod faults_tree;
+mod faults_unkillable;
 mod faults_watchdog;
 mod file_steps;
 mod golden;
