@@ -183,6 +183,7 @@ impl Grant {
 /// which interrupted calls are made again.
 fn restart_calls(thread: i32, place: u64) -> io::Result<()> {
     let Some(flags) = place.checked_add(FLAGS).filter(|_| place != 0) else { return Ok(()) };
+    let _turn = look_turn();
     let memory = File::options().read(true).write(true).open(format!("/proc/{thread}/mem"))?;
     let mut word = [0; size_of::<libc::c_ulong>()];
     memory.read_exact_at(&mut word, flags)?;

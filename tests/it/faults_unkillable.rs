@@ -9,6 +9,7 @@ use crate::support::Suite;
 const UNANSWERED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/unanswered.py");
 
 #[test]
+#[expect(clippy::print_stderr, reason = "nobody else says why it is skipped")]
 #[ignore = "needs /dev/fuse and a mount namespace of its own: ./tests/run"]
 fn what_does_not_die_is_told_and_keeps_no_slot() {
     let folder = TempDir::new().expect("a folder");
