@@ -40,7 +40,7 @@ pub use http::{
     HttpValue,
 };
 pub use leniency::{Backoff, Quarantine, Retries};
-pub use observation::{Captured, End, ExitStatus, Fact, Observation, signal_name, signal_number};
+pub use observation::{Captured, End, Excess, ExitStatus, Fact, Observation, signal_name, signal_number};
 pub use outcome::{
     Attempt, CaseResult, Failure, FailureKind, KeptFiles, Outcome, ServiceRecord, Skip, Standing, StepNumber,
     StepRecord, StepStatus,

@@ -26,13 +26,24 @@ pub enum End {
         /// Whether it ended after TERM alone, before the grace period was over.
         on_term: bool,
     },
-    /// It was ended because there were more processes than it may have.
-    TooManyProcesses {
-        /// How many there were.
-        seen: u64,
-    },
+    /// It wanted more processes than it may have. It may have ended by itself all the same.
+    TooManyProcesses(Excess),
     /// It was ended because the run was interrupted.
     Interrupted,
+}
+
+/// How the number of processes that something may have was exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// There were so many when they were counted, and all were ended.
+    Seen(u64),
+    /// They asked before they came.
+    Refused {
+        /// How many were refused.
+        count: u64,
+        /// Whether it was ended, as it went on.
+        is_ended: bool,
+    },
 }
 
 /// The bytes of a stream: all of them, or its head and tail with the middle left out.

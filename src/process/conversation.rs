@@ -1,7 +1,7 @@
 //! A process that is talked with: a line goes in, a line comes out, again and again.
 //!
 //! Between two lines nobody watches it. It has no work then; what it writes meanwhile is found before the next
-//! line goes in, and with its standard input it loses its reason to live, whoever closes that.
+//! line goes in, where it must ask before it starts a process it gets its answer then, and with its standard input it loses its reason to live, whoever closes that.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 
-use crate::model::{Captured, End};
+use crate::model::{Captured, Excess};
 use crate::process::cancellation::{Cancellation, Urgency};
 use crate::process::capture::Capture;
-use crate::process::census::Census;
 use crate::process::error::StartError;
+use crate::process::quota::Quota;
 use crate::process::run::see_out;
 use crate::process::start::{Started, start};
 use crate::process::watch::timespec;
@@ -52,8 +52,6 @@ pub(in crate::process) struct Open {
     is_mute: bool,
     errors: Capture,
     buffer: Box<[u8]>,
-    /// Where the number of its processes is limited.
-    census: Option<Census>,
 }
 
 /// Why a line has no answer.
@@ -71,9 +69,9 @@ pub enum Silence {
     /// It is gone, or has closed its standard output, and had written this much of a line.
     #[error("it is gone")]
     Gone(Vec<u8>),
-    /// It had more processes than `limits.processes` allows: so many.
-    #[error("it had {0} processes")]
-    Crowd(u64),
+    /// It wanted more processes than `limits.processes` allows, whatever else it did.
+    #[error("it wanted more processes than it may have")]
+    Crowd(Excess),
     /// The deadline has passed.
     #[error("it was not in time")]
     Late,
@@ -94,8 +92,7 @@ impl Conversation {
         let (started, stdin) = start(&command, token, cancellation)?.with_way_in();
         let errors = Capture::new(KEPT, None);
         let buffer = vec![0; CHUNK].into_boxed_slice();
-        let census = Census::of(&command, token, begin);
-        let open = Some(Open { started, stdin, is_mute: false, errors, buffer, census });
+        let open = Some(Open { started, stdin, is_mute: false, errors, buffer });
         Ok(Self { open, command, token: token.to_owned(), cancellation: cancellation.clone(), begin })
     }
 
@@ -104,6 +101,14 @@ impl Conversation {
     /// # Errors
     /// [`Silence`]. Except for what it wrote unasked, it must be ended then.
     pub fn ask(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
+        let answer = self.await_answer(line, deadline);
+        match self.open.as_ref().and_then(|open| open.started.quota.as_ref()?.excess()) {
+            Some(excess) => Err(Silence::Crowd(excess)),
+            None => answer,
+        }
+    }
+
+    fn await_answer(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
         let Some(open) = &mut self.open else { return Err(Silence::Gone(Vec::new())) };
         open.errors = Capture::new(KEPT, None);
         let mut answer = Vec::new();
@@ -131,8 +136,13 @@ impl Conversation {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(Silence::Late);
             }
-            if let Some(pause) = open.count()? {
-                left = Some(left.map_or(pause, |left| left.min(pause)));
+            if let Some(quota) = &open.started.quota {
+                if let Some(excess) = quota.excess().filter(|_| quota.is_over()) {
+                    return Err(Silence::Crowd(excess));
+                }
+                let now = clock::now();
+                let pause = quota.next(now).map(|next| next.saturating_duration_since(now));
+                left = left.into_iter().chain(pause).min();
             }
             if self.cancellation.is_requested() {
                 return Err(Silence::Interrupted);
@@ -188,16 +198,6 @@ impl Drop for Conversation {
 }
 
 impl Open {
-    /// Counts its processes when it is time for it; gives the time until the next count, if there will be one.
-    fn count(&mut self) -> Result<Option<Duration>, Silence> {
-        let Some(census) = &mut self.census else { return Ok(None) };
-        let now = clock::now();
-        match census.take(now, &self.started.leader) {
-            Some(End::TooManyProcesses { seen }) => Err(Silence::Crowd(seen)),
-            _ => Ok(Some(census.next().saturating_duration_since(now))),
-        }
-    }
-
     /// Says as much of a line as there is room for; gives the rest.
     fn say<'l>(&self, line: &'l [u8]) -> &'l [u8] {
         let Some(stdin) = self.stdin.as_ref().filter(|_| !line.is_empty()) else { return &[] };
@@ -250,13 +250,17 @@ impl Open {
     /// Waits until something can be read, or written if there `is_more` to say, or the time is over.
     fn wait(&mut self, is_more: bool, cancellation: &Cancellation, left: Option<Duration>) {
         let (out, err) = (self.started.stdout.as_fd(), self.started.stderr.as_fd());
-        let mut fds = Vec::with_capacity(4);
+        let mut fds = Vec::with_capacity(5);
         fds.push(PollFd::from_borrowed_fd(out, PollFlags::IN));
         if let Some(cancelled) = cancellation.beyond(Urgency::None) {
             fds.push(PollFd::from_borrowed_fd(cancelled, PollFlags::IN));
         }
         if let Some(stdin) = self.stdin.as_ref().filter(|_| is_more) {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        let door = self.started.quota.as_ref().and_then(Quota::door);
+        if let Some(door) = door {
+            fds.push(PollFd::from_borrowed_fd(door, PollFlags::IN));
         }
         let place = fds.len();
         if !self.is_mute {
@@ -265,9 +269,13 @@ impl Open {
         // An interrupted poll is as good as a finished one: both lead to another look.
         let _ = poll(&mut fds, left.map(timespec).as_ref());
         let said = fds.get(place).is_some_and(|fd| !fd.revents().is_empty());
+        let is_asked = door.is_some() && !fds[place - 1].revents().is_empty();
         drop(fds);
         if said {
             self.hear_errors();
+        }
+        if let Some(quota) = &mut self.started.quota {
+            quota.attend(is_asked, clock::now(), &self.started.leader);
         }
     }
 }

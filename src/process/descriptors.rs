@@ -5,23 +5,34 @@ use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What one running case needs at most: while it starts, two pipes for its output, one for its input and one for its
-/// shim; later its pidfd, the reading ends, two logs, and what is open while its directory is made or removed or its
-/// orphans are looked for, which without a descriptor would not be found.
-const PER_JOB: u64 = 8;
+use crate::disk::make_scarce;
 
-/// What the run itself needs.
+/// What one running case has open: both its outputs, what tells its end, and its input or what it asks through before it
+/// starts others. Before and after its processes it needs no more.
+const PER_JOB: u64 = 4;
+
+/// What it opens at most, while it starts: two pipes for its output, one for its input, a socket to its shim, with both
+/// ends, and `/proc`.
+const PER_JOB_AT_EASE: u64 = 10;
+
+/// What a service has open: the outputs of its process, what tells its end, four switches, and as long as it is not ready
+/// what asks whether it is, which may be another process.
+const PER_SERVICE: u64 = 12;
+
+/// What the run itself needs, and the stock from which those take turns that need more than their own.
 const OWN: u64 = 32;
 
 /// The soft limit before it was raised.
 static ORIGINAL: OnceLock<u64> = OnceLock::new();
 
 /// Makes sure that `jobs` cases find enough descriptors: raises the soft limit of this process as far as is needed
-/// and allowed. Processes that it starts keep the original one, at the cost of a millisecond each. Gives the number of
-/// jobs that there is room for, which may be smaller.
+/// and allowed. Beside them run `services` services, and as many more beside each of them as `own_services` says. Processes that it starts keep the original one, at the cost of a millisecond each. Gives the number of
+/// jobs that there is room for, which may be smaller. Where there is just enough, they take turns.
 #[must_use]
-pub fn make_room(jobs: NonZeroUsize) -> NonZeroUsize {
-    let needed = (jobs.get() as u64).saturating_mul(PER_JOB).saturating_add(OWN);
+pub fn make_room(jobs: NonZeroUsize, services: usize, own_services: usize) -> NonZeroUsize {
+    let own = OWN + services as u64 * PER_SERVICE;
+    let of_services = own_services as u64 * PER_SERVICE;
+    let needed = (jobs.get() as u64).saturating_mul(PER_JOB_AT_EASE + of_services).saturating_add(own);
     let limit = getrlimit(Resource::Nofile);
     let Some(soft) = limit.current.filter(|soft| *soft < needed) else { return jobs };
     let mut available = soft;
@@ -32,7 +43,10 @@ pub fn make_room(jobs: NonZeroUsize) -> NonZeroUsize {
         let _ = ORIGINAL.set(soft);
         available = raised;
     }
-    let room = usize::try_from(available.saturating_sub(OWN) / PER_JOB).unwrap_or(usize::MAX);
+    if available < needed {
+        make_scarce();
+    }
+    let room = usize::try_from(available.saturating_sub(own) / (PER_JOB + of_services)).unwrap_or(usize::MAX);
     NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN).min(jobs)
 }
 

@@ -8,11 +8,11 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_getfd};
 use rustix::process::Pid;
 
 use crate::model::ExitStatus;
@@ -256,6 +256,14 @@ pub(in crate::process) fn is_main_thread() -> bool {
 pub(in crate::process) fn stop_this_process() {
     // SAFETY: raise has no preconditions, and no handler can run for STOP.
     unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// The descriptor of this number that this process was started with, if it is open.
+pub(in crate::process) fn inherited(number: u8) -> Option<OwnedFd> {
+    // SAFETY: the descriptor is only borrowed, by a call that says whether it is open.
+    fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number.into()) }).ok()?;
+    // SAFETY: it is open, and whoever begins as a helper has opened nothing yet that could be it.
+    Some(unsafe { OwnedFd::from_raw_fd(number.into()) })
 }
 
 /// Marks every descriptor above 2 that this process was started with as close-on-exec, so that no process it

@@ -12,6 +12,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("partest runs processes with pidfds, subreapers and /proc, which only Linux has");
 
+mod admission;
 mod cancellation;
 mod capture;
 mod census;
@@ -25,7 +26,9 @@ mod linux;
 mod mark;
 mod orphans;
 mod proc;
+mod quota;
 mod run;
+mod seccomp;
 mod shim;
 mod spill;
 mod start;

@@ -20,6 +20,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, set_child_subreaper, waitid,
 };
 
+use crate::disk::look_turn;
 use crate::process::linux::{is_main_thread, keep_exit_statuses};
 use crate::process::mark::{Mark, marked};
 use crate::process::proc::{self, Stat};
@@ -216,6 +217,7 @@ pub(in crate::process) fn each_orphan(mut visit: impl FnMut(&Stat, &mut State)) 
         Err(_) => return scan,
         Ok(_) => {}
     }
+    let _turn = look_turn();
     let mut state = lock();
     let me = getpid().as_raw_nonzero().get();
     let mut left = Vec::new();

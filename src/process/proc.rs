@@ -55,6 +55,11 @@ impl Stat {
     pub(in crate::process) fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
+
+    /// Whether it runs, or is in a system call that nothing interrupts.
+    pub(in crate::process) fn is_busy(&self) -> bool {
+        matches!(self.state, b'R' | b'D')
+    }
 }
 
 /// The ids in a file such as `/proc/PID/task/TID/children`, read from its beginning.
@@ -72,6 +77,12 @@ pub(in crate::process) fn read_children(file: &File) -> Vec<i32> {
     }
     let words = text[..length].split(u8::is_ascii_whitespace);
     words.filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok()).collect()
+}
+
+/// The children of one thread, those that it has started last at the end.
+pub(in crate::process) fn children_of_thread(thread: i32) -> Vec<i32> {
+    let list = File::open(format!("/proc/{thread}/task/{thread}/children"));
+    list.map_or_else(|_| Vec::new(), |list| read_children(&list))
 }
 
 /// The children of all threads of a process.

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::model::ExitStatus;
 use crate::process::cancellation::Cancellation;
-use crate::process::census::Census;
 use crate::process::error::StartError;
 use crate::process::linux::{Reaped, reap};
 use crate::process::start::{Started, start};
@@ -69,8 +68,7 @@ pub(in crate::process) fn see_out(
 ) -> Finished {
     let mut orphans = Orphans::of(&started.leader, token);
     listener.inspect(|listener| listener.started());
-    let census = Census::of(command, token, begin);
-    let mut watch = Watch::new(started, command, limits, cancellation, listener).with_census(census);
+    let mut watch = Watch::new(started, command, limits, cancellation, listener);
     let exit = watch.until_exit();
     let duration = clock::now().duration_since(begin);
     let (leaked, mut unkillable) = match exit {

@@ -2,25 +2,37 @@
 //!
 //! `posix_spawn` sets no limits, and setting them from outside would come after the program's first steps. So where
 //! there are limits, this program is started first, as `partest --partest-limits LIMITS PROGRAM ARGV…`, sets them
-//! and becomes the program: 1 ms, and only where it is needed. An error of `execve` goes back through descriptor 3
-//! as the number of the error; a program that was executed closes it.
+//! and becomes the program: 1 ms, and only where it is needed. An error of `execve` goes back through descriptor 3, a
+//! socket, as the number of the error; a program that was executed closes it. Where the number of processes is limited,
+//! the other end of what the program asks through goes back first.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use rustix::cmsg_space;
 use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::model::ResourceLimits;
 use crate::process::descriptors::original_soft_limit;
-use crate::process::linux::seal_descriptors;
+use crate::process::helper::is_initialised;
+use crate::process::linux::{inherited, seal_descriptors};
+use crate::process::seccomp::{Listener, ask_before_forks};
+use crate::process::start::above_stdio;
 
 /// The argument that makes this program a shim.
 pub(in crate::process) const ARGUMENT: &str = "--partest-limits";
+
+/// The word, beside the limits, for processes that ask before they start others.
+const PROCESSES: &str = "processes";
 
 /// The status of a shim that could not become the program; also said through descriptor 3.
 const FAILED: u8 = 127;
@@ -51,17 +63,44 @@ pub(in crate::process) fn argument(limits: &ResourceLimits) -> Option<String> {
         let (soft, hard) = limit?;
         Some(format!("{name}={}:{}", number(soft), number(hard)))
     });
-    let wanted: Vec<String> = wanted.collect();
+    // Without a shim they are counted.
+    let processes = limits.processes.filter(|_| is_initialised()).map(|_| PROCESSES.to_owned());
+    let wanted: Vec<String> = wanted.chain(processes).collect();
     (!wanted.is_empty()).then(|| wanted.join(","))
 }
 
-/// Waits until the shim has become the program.
-pub(in crate::process) fn confirm(status: OwnedFd) -> Result<(), Errno> {
-    let mut number = [0; 4];
-    match File::from(status).read_exact(&mut number) {
-        Ok(()) => Err(Errno::from_raw_os_error(i32::from_ne_bytes(number))),
-        // Closed: it is the program now. Or it was killed on the way, which its end tells.
-        Err(_) => Ok(()),
+/// The two ends of what a shim says its status through: ours, and its own.
+pub(in crate::process) fn status() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    Ok((above_stdio(ours)?, above_stdio(theirs)?))
+}
+
+/// Waits until the shim has become the program; gives what it is asked through before it starts others, if it is.
+pub(in crate::process) fn confirm(status: OwnedFd) -> Result<Option<Listener>, Errno> {
+    let mut listener = None;
+    loop {
+        let mut number = [0; 4];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut rights = RecvAncillaryBuffer::new(&mut space);
+        let mut buffers = [IoSliceMut::new(&mut number)];
+        let length = match recvmsg(&status, &mut buffers, &mut rights, RecvFlags::CMSG_CLOEXEC) {
+            Ok(received) => received.bytes,
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error),
+        };
+        match length {
+            // Closed: it is the program now. Or it was killed on the way, which its end tells.
+            0 => return Ok(listener),
+            1 => {
+                let mut sent = rights.drain().filter_map(|message| match message {
+                    RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+                    _ => None,
+                });
+                // It is lost where no descriptor is free.
+                listener = Some(sent.next().ok_or(Errno::MFILE)?.into());
+            }
+            _ => return Err(Errno::from_raw_os_error(i32::from_ne_bytes(number))),
+        }
     }
 }
 
@@ -71,23 +110,39 @@ pub(in crate::process) fn become_program(mut arguments: impl Iterator<Item = OsS
     else {
         return 2;
     };
+    let Some(status) = inherited(3) else { return 2 };
     let mut command = Command::new(program);
     command.arg0(name).args(arguments);
-    let error = match seal_descriptors().and_then(|()| apply(&limits)) {
+    let error = match seal_descriptors().and_then(|()| apply(&limits, &status)) {
         Ok(()) => command.exec(),
         Err(error) => error,
     };
-    // Opened anew, since a descriptor cannot be had safely by its number.
-    if let Ok(mut status) = File::options().write(true).open("/proc/self/fd/3") {
-        let number = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
-        let _ = status.write_all(&number.to_ne_bytes());
-    }
+    let number = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
+    let _ = say(&status, &number.to_ne_bytes(), None);
     FAILED
 }
 
-fn apply(limits: &OsStr) -> io::Result<()> {
+/// Tells the other end something, and gives it a descriptor.
+fn say(status: &OwnedFd, bytes: &[u8], descriptor: Option<&OwnedFd>) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    let descriptors: Vec<_> = descriptor.into_iter().map(AsFd::as_fd).collect();
+    if !descriptors.is_empty() {
+        rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+    }
+    sendmsg(status, &[IoSlice::new(bytes)], &mut rights, SendFlags::NOSIGNAL).map(drop)
+}
+
+fn apply(limits: &OsStr, status: &OwnedFd) -> io::Result<()> {
     let wrong = || io::Error::from(Errno::INVAL);
     for limit in limits.to_str().ok_or_else(wrong)?.split(',') {
+        if limit == PROCESSES {
+            // Where the kernel refuses, they are counted.
+            if let Ok(listener) = ask_before_forks() {
+                say(status, &[0], Some(&listener))?;
+            }
+            continue;
+        }
         let (name, numbers) = limit.split_once('=').ok_or_else(wrong)?;
         let (soft, hard) = numbers.split_once(':').ok_or_else(wrong)?;
         let (_, resource) = RESOURCES.into_iter().find(|(known, _)| *known == name).ok_or_else(wrong)?;

@@ -2,7 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::disk;
 use crate::model::Captured;
@@ -57,6 +60,7 @@ impl Spill {
             left: self.most,
             masking: self.redactor.clone().map(Masking::new),
             file: None,
+            has_begun: false,
             is_over: false,
         }
     }
@@ -68,14 +72,16 @@ pub(in crate::process) struct StreamSpill {
     path: PathBuf,
     left: u64,
     masking: Option<Masking>,
+    /// Its file while it is open. Where descriptors are scarce it is opened for each piece.
     file: Option<File>,
+    has_begun: bool,
     is_over: bool,
 }
 
 impl StreamSpill {
     /// Whether it has begun.
     pub(in crate::process) fn has_begun(&self) -> bool {
-        self.file.is_some() || self.is_over
+        self.has_begun || self.is_over
     }
 
     /// Takes the next bytes. A disk that is full ends the file, not the case.
@@ -92,16 +98,22 @@ impl StreamSpill {
 
     /// Writes what was held back. Nothing, if it never began.
     pub(in crate::process) fn finish(mut self) {
-        if let (Some(masking), true, false) = (self.masking.take(), self.file.is_some(), self.is_over) {
+        if let (Some(masking), true, false) = (self.masking.take(), self.has_begun, self.is_over) {
             let _ = self.write(&masking.finish());
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let _turn = disk::look_turn();
         let mut file = match self.file.take() {
             Some(file) => file,
+            None if self.has_begun => {
+                let flags = OFlags::NOFOLLOW.bits().cast_signed();
+                File::options().append(true).custom_flags(flags).open(&self.path)?
+            }
             None => create(&self.path)?,
         };
+        self.has_begun = true;
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         file.write_all(&bytes[..fits])?;
         self.left -= fits as u64;
@@ -109,7 +121,7 @@ impl StreamSpill {
             self.is_over = true;
             file.write_all(CAPPED)?;
         }
-        self.file = Some(file);
+        self.file = Some(file).filter(|_| !disk::is_scarce());
         Ok(())
     }
 }

@@ -15,34 +15,43 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use crate::disk::{is_scarce, start_turn};
 use crate::process::cancellation::Cancellation;
 use crate::process::error::{StartError, is_passing, is_shortage};
 use crate::process::helper::is_initialised;
 use crate::process::linux::{Image, Strings, reap, spawn};
 use crate::process::orphans::Leader;
+use crate::process::quota::Quota;
 use crate::process::shim;
 use crate::process::watchdog::note_pipes;
 use crate::process::{Command, Input, TOKEN_VARIABLE};
+use crate::time::clock;
 
 /// How long a start is tried again when the cause may pass.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long when the cause is a descriptor that others have.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that has just been started.
 #[derive(Debug)]
 pub(in crate::process) struct Started<'a> {
     pub(in crate::process) leader: Leader,
-    pub(in crate::process) pidfd: OwnedFd,
+    /// What tells its end. `None` where it would be one descriptor too many as long as there is something to write.
+    pub(in crate::process) pidfd: Option<OwnedFd>,
     pub(in crate::process) stdout: OwnedFd,
     pub(in crate::process) stderr: OwnedFd,
     /// The pipe to its standard input, and what is still to be written to it.
     pub(in crate::process) stdin: Option<(OwnedFd, &'a [u8])>,
+    /// Where the number of its processes is limited.
+    pub(in crate::process) quota: Option<Quota>,
 }
 
 impl Started<'_> {
     /// The same with its standard input taken out, if that is a pipe that is still open.
     pub(in crate::process) fn with_way_in(self) -> (Started<'static>, Option<OwnedFd>) {
-        let Self { leader, pidfd, stdout, stderr, stdin } = self;
-        (Started { leader, pidfd, stdout, stderr, stdin: None }, stdin.map(|(ours, _)| ours))
+        let Self { leader, pidfd, stdout, stderr, stdin, quota } = self;
+        (Started { leader, pidfd, stdout, stderr, stdin: None, quota }, stdin.map(|(ours, _)| ours))
     }
 }
 
@@ -59,9 +68,12 @@ pub(in crate::process) fn start<'a>(
         if cancellation.is_requested() {
             return Err(StartError::Cancelled { program: command.program.clone() });
         }
-        match attempt(command, &strings)? {
+        let turn = start_turn();
+        let attempted = attempt(command, &strings);
+        drop(turn);
+        match attempted? {
             Ok(started) => return Ok(started),
-            Err(cause) if is_passing(cause) && first.elapsed() < PATIENCE => {
+            Err(cause) if is_passing(cause) && first.elapsed() < patience(cause) => {
                 let _ = cancellation.wait(pause);
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
@@ -70,11 +82,19 @@ pub(in crate::process) fn start<'a>(
     }
 }
 
+/// How long this is waited for to pass. Where descriptors are scarce, other cases have them and will give them back.
+fn patience(cause: Errno) -> Duration {
+    if cause == Errno::MFILE && is_scarce() { LONG_PATIENCE } else { PATIENCE }
+}
+
 /// The strings of a command as the kernel takes them.
 struct Prepared {
     program: CString,
     /// Whether this program stands before the one that is meant.
     is_shimmed: bool,
+    /// What goes with the limit on processes.
+    token: String,
+    most: Option<u64>,
     cwd: CString,
     args: Strings,
     env: Strings,
@@ -117,6 +137,8 @@ impl Prepared {
         Ok(Self {
             program: if shim.is_some() { c"/proc/self/exe".to_owned() } else { program },
             is_shimmed: shim.is_some(),
+            token: token.to_owned(),
+            most: command.limits.processes,
             cwd: path("the working directory", &command.cwd)?,
             args,
             env,
@@ -140,7 +162,7 @@ fn attempt<'a>(command: &'a Command, strings: &Prepared) -> Result<Result<Starte
 fn connect<'a>(stdin: Stdin<'a>, strings: &Prepared) -> Result<Started<'a>, Errno> {
     let (stdout, stdout_of_child) = output_pipe()?;
     let (stderr, stderr_of_child) = output_pipe()?;
-    let status = if strings.is_shimmed { Some(status_pipe()?) } else { None };
+    let status = if strings.is_shimmed { Some(shim::status()?) } else { None };
     let image = Image {
         program: &strings.program,
         args: &strings.args,
@@ -149,14 +171,24 @@ fn connect<'a>(stdin: Stdin<'a>, strings: &Prepared) -> Result<Started<'a>, Errn
         stdio: [stdin.of_child.as_fd()?, stdout_of_child.as_fd(), stderr_of_child.as_fd()],
         status: status.as_ref().map(|(_, theirs)| theirs.as_fd()),
     };
+    let begin = clock::now();
     note_pipes([&stdout_of_child, &stderr_of_child]);
     let leader = Leader::spawn(|| spawn(&image))?;
-    let ready = status.map_or(Ok(()), |(ours, theirs)| {
+    let ready = status.map_or(Ok(None), |(ours, theirs)| {
         drop(theirs);
         shim::confirm(ours)
     });
-    match ready.and_then(|()| pidfd_open(leader.pid(), PidfdFlags::empty())) {
-        Ok(pidfd) => Ok(Started { leader, pidfd, stdout, stderr, stdin: stdin.rest }),
+    drop((stdout_of_child, stderr_of_child, stdin.of_child));
+    let watched = ready.and_then(|listener| {
+        let is_full = is_scarce() && listener.is_some() && stdin.rest.is_some();
+        let pidfd = if is_full { None } else { Some(pidfd_open(leader.pid(), PidfdFlags::empty())?) };
+        Ok((listener, pidfd))
+    });
+    match watched {
+        Ok((listener, pidfd)) => {
+            let quota = Quota::of(strings.most, &strings.token, listener, begin);
+            Ok(Started { leader, pidfd, stdout, stderr, stdin: stdin.rest, quota })
+        }
         Err(cause) => {
             abandon(leader.pid());
             Err(cause)
@@ -176,12 +208,6 @@ fn output_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
     let (ours, theirs) = (above_stdio(ours)?, above_stdio(theirs)?);
     fcntl_setfl(&ours, OFlags::NONBLOCK)?;
     Ok((ours, theirs))
-}
-
-/// A pipe through which a shim says that it cannot become its program.
-fn status_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
-    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-    Ok((above_stdio(ours)?, above_stdio(theirs)?))
 }
 
 /// The same descriptor, or a copy of it that does not stand where those of the child will.

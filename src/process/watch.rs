@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid};
 
 use crate::model::{Captured, End};
 use crate::process::cancellation::{Cancellation, Urgency};
 use crate::process::capture::Capture;
-use crate::process::census::Census;
 use crate::process::orphans::Leader;
+use crate::process::quota::Quota;
 use crate::process::start::Started;
 use crate::process::sweep::{LAST_WAIT, Presence};
 use crate::process::{Command, Limits, Listener, Output};
@@ -76,7 +76,7 @@ enum Phase {
 #[derive(Debug)]
 pub(in crate::process) struct Watch<'a> {
     leader: Leader,
-    pidfd: OwnedFd,
+    pidfd: Option<OwnedFd>,
     streams: [Stream<'a>; 2],
     stdin: Option<(OwnedFd, &'a [u8])>,
     limits: &'a Limits,
@@ -86,7 +86,7 @@ pub(in crate::process) struct Watch<'a> {
     end: End,
     /// When TERM follows a signal that asked for less.
     reminder: Option<Instant>,
-    census: Option<Census>,
+    quota: Option<Quota>,
 }
 
 impl<'a> Watch<'a> {
@@ -114,13 +114,8 @@ impl<'a> Watch<'a> {
             phase: Phase::Running,
             end: End::Own,
             reminder: None,
-            census: None,
+            quota: started.quota,
         }
-    }
-
-    /// Counts the processes as well, where their number is limited.
-    pub(in crate::process) fn with_census(self, census: Option<Census>) -> Self {
-        Self { census, ..self }
     }
 
     /// Reads and writes until the process has exited, and ends it when it is time for that.
@@ -130,8 +125,12 @@ impl<'a> Watch<'a> {
             if !self.escalate(now) {
                 return Exit::Unkillable;
             }
-            let wake = earliest(self.next_step(now), self.census.as_ref().map(Census::next));
-            if self.turn(wake, Awaited::Leader) && self.has_exited() {
+            if self.pidfd.is_none() && self.stdin.is_none() {
+                self.pidfd = pidfd_open(self.leader.pid(), PidfdFlags::empty()).ok();
+            }
+            // Without it, looking now and then has to do.
+            let glance = self.pidfd.is_none().then(|| now + GLANCE);
+            if self.turn(earliest(self.next_step(now), glance), Awaited::Leader) && self.has_exited() {
                 return self.note_exit();
             }
         }
@@ -140,7 +139,6 @@ impl<'a> Watch<'a> {
     /// Waits until `end` for a stream to close or for an orphan to exit. Says no when the time is over or the
     /// run is being stopped.
     pub(in crate::process) fn until_quieter(&mut self, end: Instant, orphan: &Presence) -> bool {
-        self.stdin = None;
         let open = self.open_streams();
         loop {
             if clock::now() >= end || self.cancellation.urgency() > self.urgency {
@@ -184,8 +182,10 @@ impl<'a> Watch<'a> {
 
     /// The leader, still to be reaped, why it ended, and what it wrote.
     pub(in crate::process) fn finish(self) -> (Leader, End, Captured, Captured) {
+        // What has come to its end by itself may have wanted too much all the same.
+        let end = if self.end == End::Own { self.excess().unwrap_or(End::Own) } else { self.end };
         let [stdout, stderr] = self.streams.map(|stream| stream.capture.finish());
-        (self.leader, self.end, stdout, stderr)
+        (self.leader, end, stdout, stderr)
     }
 
     /// Takes the next step towards the end if it is due. Says no when there is none left.
@@ -196,10 +196,10 @@ impl<'a> Watch<'a> {
             Phase::Running if self.limits.deadline.has_passed() => Some(End::TimedOut { on_term: false }),
             _ => None,
         };
-        self.count(now);
+        self.end_excess(now);
         // What is over by itself is not late because this process was slow to look, or was stopped meanwhile.
         if let Some(end) = first.filter(|_| !self.has_exited()) {
-            self.end = end;
+            self.end = self.excess().unwrap_or(end);
             let signal = if end == End::Interrupted { self.cancellation.signal() } else { Signal::TERM };
             self.ask_to_end(signal);
             // A shell starts what stands behind `&` with INT ignored, and `nohup` what it runs with HUP.
@@ -224,16 +224,16 @@ impl<'a> Watch<'a> {
     }
 
     /// Kills at once where there are too many processes: with a grace period there would be more.
-    fn count(&mut self, now: Instant) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let Self { census, leader, .. } = self;
-        if let Some(end) = census.as_mut().and_then(|census| census.take(now, leader)) {
-            self.end = end;
+    fn end_excess(&mut self, now: Instant) {
+        if self.phase == Phase::Running && self.quota.as_ref().is_some_and(Quota::is_over) {
             self.signal(Signal::KILL);
             self.phase = Phase::Killed(now + LAST_WAIT);
         }
+    }
+
+    /// That there were too many processes, if there were.
+    fn excess(&self) -> Option<End> {
+        self.quota.as_ref().and_then(Quota::excess).map(End::TooManyProcesses)
     }
 
     /// When the next step towards the end is due.
@@ -246,6 +246,8 @@ impl<'a> Watch<'a> {
     }
 
     fn note_exit(&mut self) -> Exit {
+        self.pidfd = None;
+        self.stdin = None;
         if let (End::TimedOut { on_term }, Phase::Terminating(_)) = (&mut self.end, self.phase) {
             *on_term = true;
         }
@@ -255,19 +257,25 @@ impl<'a> Watch<'a> {
     /// Waits until `wake` for something to happen, and moves bytes. Says whether what is awaited has exited.
     fn turn(&mut self, wake: Option<Instant>, awaited: Awaited<'_>) -> bool {
         let is_flooded = self.streams.iter().any(Stream::is_flood);
-        let mut timeout = wake.map(|wake| wake.saturating_duration_since(clock::now()));
+        let now = clock::now();
+        let wake = earliest(wake, self.quota.as_ref().and_then(|quota| quota.next(now)));
+        let mut timeout = wake.map(|wake| wake.saturating_duration_since(now));
         if is_flooded {
             timeout = Some(timeout.map_or(GATHER, |timeout| timeout.min(GATHER)));
         }
-        let mut fds = Vec::with_capacity(5);
+        let mut fds = Vec::with_capacity(6);
         match awaited {
-            Awaited::Leader => fds.push(PollFd::new(&self.pidfd, PollFlags::IN)),
+            Awaited::Leader => fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN))),
             Awaited::Orphan(orphan) => fds.push(PollFd::new(orphan, PollFlags::IN)),
             Awaited::Nothing => {}
         }
         let processes = fds.len();
         if let Some(cancelled) = self.cancellation.beyond(self.urgency) {
             fds.push(PollFd::from_borrowed_fd(cancelled, PollFlags::IN));
+        }
+        let door = self.quota.as_ref().and_then(Quota::door);
+        if let Some(door) = door {
+            fds.push(PollFd::from_borrowed_fd(door, PollFlags::IN));
         }
         let first_pipe = fds.len();
         for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()) {
@@ -282,8 +290,13 @@ impl<'a> Watch<'a> {
         }
         let mut ready: u8 =
             fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
-        let exited = fds[..processes].iter().any(|fd| !fd.revents().is_empty());
+        let is_blind = matches!(awaited, Awaited::Leader) && processes == 0;
+        let exited = is_blind || fds[..processes].iter().any(|fd| !fd.revents().is_empty());
+        let is_asked = door.is_some() && !fds[first_pipe - 1].revents().is_empty();
         drop(fds);
+        if let Some(quota) = &mut self.quota {
+            quota.attend(is_asked, clock::now(), &self.leader);
+        }
         if is_flooded {
             ready |= (1 << self.open_streams()) - 1;
         }
@@ -317,8 +330,12 @@ impl<'a> Watch<'a> {
     /// Whether the process has exited; it stays a zombie.
     fn has_exited(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let leader = match &self.pidfd {
+            Some(pidfd) => WaitId::PidFd(pidfd.as_fd()),
+            None => WaitId::Pid(self.leader.pid()),
+        };
         // An error means that the host lets the kernel reap its children: gone as well.
-        !matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(None) | Err(Errno::INTR))
+        !matches!(waitid(leader, options), Ok(None) | Err(Errno::INTR))
     }
 
     fn ask_to_end(&self, signal: Signal) {

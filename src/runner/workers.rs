@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::disk;
 use crate::model::{Captured, ExitStatus, ResourceLimits};
 use crate::process::{self, Command, Conversation, Finished, Input, Silence, find_program};
 use crate::runner::LocalExecutor;
@@ -80,7 +81,9 @@ impl Workers {
     fn give_back(&self, worker: Worker) -> Option<Worker> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(worker);
-        (idle.len() > MOST_IDLE).then(|| idle.remove(0))
+        // An idle one has descriptors that the cases which run are to have.
+        let most = if disk::is_scarce() { 0 } else { MOST_IDLE };
+        (idle.len() > most).then(|| idle.remove(0))
     }
 }
 
@@ -218,7 +221,7 @@ fn heard(end: HeardEnd, finished: Option<Box<Finished>>) -> Heard {
 fn silent(silence: Silence, status: ExitStatus) -> HeardEnd {
     match silence {
         Silence::Gone(begun) => HeardEnd::Gone(status, begun),
-        Silence::Crowd(seen) => HeardEnd::Crowd(seen),
+        Silence::Crowd(excess) => HeardEnd::Crowd(excess),
         Silence::Late => HeardEnd::Late,
         Silence::Interrupted => HeardEnd::Interrupted,
         Silence::Unasked(line) => HeardEnd::Disorder(format!(

@@ -10,9 +10,14 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, chmod, fstat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
+use crate::disk::is_scarce;
+
 /// How many directories are open below each other. What lies deeper is moved up, so that neither descriptors
 /// nor stack are used up by a deep tree.
 const DEPTH: u32 = 12;
+
+/// The same where descriptors are scarce: these two, the top one once more, and one that is moved are four.
+const LEAST_DEPTH: u32 = 1;
 
 /// How long something that keeps writing into the tree is contended with.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,7 +65,8 @@ pub(in crate::sandbox) fn remove_within(
 ) -> Result<(), Errno> {
     let begin = Instant::now();
     let mut pause = Duration::from_millis(1);
-    let mut removal = Removal { top: None, moved: 0, failed: None, end: begin };
+    let deepest = if is_scarce() { LEAST_DEPTH } else { DEPTH };
+    let mut removal = Removal { deepest, top: None, moved: 0, failed: None, end: begin };
     loop {
         removal.end = Instant::now() + longest;
         match removal.remove(parent, name, FileType::Directory, 0) {
@@ -84,6 +90,8 @@ pub(in crate::sandbox) fn remove_within(
 
 /// One removal.
 struct Removal {
+    /// How deep it goes.
+    deepest: u32,
     /// The directory whose tree is removed: where deep ones are moved to. It is opened by the first pass.
     top: Option<OwnedFd>,
     /// How many directories the current pass has moved there.
@@ -115,7 +123,7 @@ impl Removal {
             Err(Errno::NOTEMPTY | Errno::EXIST) => {}
             result => return result,
         }
-        if depth > DEPTH {
+        if depth > self.deepest {
             return self.move_up(parent, name);
         }
         let directory = match open(parent, name) {

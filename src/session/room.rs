@@ -1,7 +1,10 @@
 //! How many cases there are open files for.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use crate::model::{Service, ServiceScope};
 use crate::plan::TestPlan;
 use crate::process;
 
@@ -19,7 +22,8 @@ pub struct Shortage {
 pub fn fit(plan: &TestPlan, jobs: &mut NonZeroUsize, io_jobs: &mut NonZeroUsize) -> Option<Shortage> {
     let (cpu, io) = plan.usable_slots(*jobs, *io_jobs);
     let wanted = NonZeroUsize::new(cpu + io)?;
-    let room = process::make_room(wanted);
+    let (shared, own) = services(plan);
+    let room = process::make_room(wanted, shared, own);
     if room >= wanted {
         return None;
     }
@@ -29,4 +33,18 @@ pub fn fit(plan: &TestPlan, jobs: &mut NonZeroUsize, io_jobs: &mut NonZeroUsize)
     *io_jobs = at_most(io);
     *jobs = at_most(cpu.min(room.saturating_sub(io)));
     Some(Shortage { room, wanted })
+}
+
+/// How many services may run that the whole run shares, and how many more with each case: its own, and those of its
+/// file, as there are never those of more files than of cases that run.
+fn services(plan: &TestPlan) -> (usize, usize) {
+    let (mut shared, mut own) = (HashSet::new(), 0);
+    for case in plan.cases.iter().filter(|case| !case.services.is_empty()) {
+        let all = Service::with_needs(&case.services);
+        let of_run = all.iter().filter(|service| service.scope == ServiceScope::Suite).map(Arc::as_ptr);
+        let of_run: Vec<_> = of_run.collect();
+        own = own.max(all.len() - of_run.len());
+        shared.extend(of_run);
+    }
+    (shared.len(), own)
 }

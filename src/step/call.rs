@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    CallInput, CallStep, Captured, ExitStatus, Fact, Failure, FailureKind, Observation, Outcome, Step,
-    StepRecord, StepStatus, Subject,
+    CallInput, CallStep, Captured, Excess, ExitStatus, Fact, Failure, FailureKind, Observation, Outcome,
+    Step, StepRecord, StepStatus, Subject,
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
@@ -54,8 +54,8 @@ pub enum HeardEnd {
     Gone(ExitStatus, Vec<u8>),
     /// It did not keep to one line for each question, in these words.
     Disorder(String),
-    /// It had so many processes, more than it may have, and was ended.
-    Crowd(u64),
+    /// It wanted more processes than it may have, and was ended.
+    Crowd(Excess),
     /// It was not in time, and was ended.
     Late,
     /// The run is being stopped.
@@ -132,8 +132,8 @@ pub(super) fn execute(
         (HeardEnd::NotStarted(reason), _) => StepResult::not_started(record, &step.position, reason),
         (HeardEnd::Disorder(reason), _) => silent(step, record, Outcome::Errored, reason),
         (HeardEnd::Gone(status, begun), _) => silent(step, record, Outcome::Failed, farewell(status, &begun)),
-        (HeardEnd::Crowd(seen), _) => {
-            let failure = limits::too_many(&around.case.precautions.limits, seen, &step.position);
+        (HeardEnd::Crowd(excess), _) => {
+            let failure = limits::too_many(&around.case.precautions.limits, excess, &step.position);
             StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
         }
         (HeardEnd::Interrupted, _) => StepResult::interrupted(record, Vec::new()),

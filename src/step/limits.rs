@@ -1,7 +1,7 @@
 //! What a failure has to do with the limits of its case.
 
 use crate::model::{
-    Captured, ExitStatus, Failure, FailureKind, Position, Resource, ResourceLimits, signal_name,
+    Captured, Excess, ExitStatus, Failure, FailureKind, Position, Resource, ResourceLimits, signal_name,
 };
 use crate::process::Finished;
 
@@ -28,9 +28,17 @@ pub(super) fn exceeded(limits: &ResourceLimits, finished: &Finished, position: &
 }
 
 /// The failure of a case with too many processes.
-pub(super) fn too_many(limits: &ResourceLimits, seen: u64, position: &Position) -> Failure {
+pub(super) fn too_many(limits: &ResourceLimits, excess: Excess, position: &Position) -> Failure {
     let limit = limits.of(Resource::Processes);
-    let message = format!("exceeded limits.processes = {limit}: there were {seen}; all were killed");
+    let how = match excess {
+        Excess::Seen(seen) => format!("there were {seen}; all were killed"),
+        Excess::Refused { count, is_ended } => {
+            let were = if count == 1 { "was" } else { "were" };
+            let end = if is_ended { "; as it still ran 1s later, all were killed" } else { "" };
+            format!("{count} more {were} refused (EAGAIN){end}")
+        }
+    };
+    let message = format!("exceeded limits.processes = {limit}: {how}");
     Failure::new(FailureKind::Limit, position.clone(), message)
 }
 

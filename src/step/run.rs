@@ -118,8 +118,8 @@ fn conclude(
             let failure = Failure::new(FailureKind::Timeout, step.position.clone(), message);
             Some((Outcome::TimedOut, failure))
         }
-        End::TooManyProcesses { seen } => {
-            Some((Outcome::Failed, limits::too_many(limits, seen, &step.position)))
+        End::TooManyProcesses(excess) => {
+            Some((Outcome::Failed, limits::too_many(limits, excess, &step.position)))
         }
     };
     record.stdout = finished.stdout;
