@@ -51,6 +51,7 @@ fn capture_one(
             Ok(text.strip_suffix('\n').unwrap_or(&text).into())
         }
         Part::Line(number) => {
+            let number = &*context.late(number)?;
             let text = context.text()?;
             let lines = lines(&text);
             let index = match usize::try_from(*number) {
@@ -65,6 +66,7 @@ fn capture_one(
             })
         }
         Part::Match(pattern) => {
+            let pattern = context.late(pattern)?;
             let text = context.text()?;
             pattern.first_group(&text).map(Into::into).ok_or_else(|| {
                 let pattern = wording::quote(pattern.regex().as_str().as_bytes());
@@ -72,6 +74,7 @@ fn capture_one(
             })
         }
         Part::Column(column) => {
+            let column = &*context.render(column)?;
             let value = context.parsed_json()?;
             let Some(first) = value.as_array().and_then(|rows| rows.first()) else {
                 return Err(context.nothing(format!("{name}: there is no row")));
@@ -82,6 +85,7 @@ fn capture_one(
             })
         }
         Part::Query(query) => {
+            let query = context.late(query)?;
             let value = context.parsed_json()?;
             let found = query.find(&value);
             match found.as_slice() {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::raw::{List, RawDuration, Table, Text};
 
 /// Statements for a database.
@@ -29,7 +29,7 @@ pub(crate) struct RawSql {
     pub(crate) statements: Option<Spanned<List<Spanned<RawStatement>>>>,
     /// Whether all of it is one transaction.
     #[serde(default)]
-    pub(crate) transaction: bool,
+    pub(crate) transaction: Option<Spanned<Later<bool>>>,
     /// How long it waits while others have locked what it wants; `0s` is not at all. Where nothing is said, 5s with
     /// SQLite, and with PostgreSQL as long as the server is set to.
     #[serde(default)]

@@ -9,7 +9,7 @@ use crate::descriptor::conditions::{RawCondition, RawConditions, RawVariable};
 use crate::descriptor::kinds::output_names;
 use crate::descriptor::leniency::{BACKOFFS, RawRetries};
 use crate::descriptor::lower_matchers::NAMED;
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::outputs::{ALWAYS, FAILURE, RawOutput, RawOutputs};
 use crate::descriptor::precautions::RawSize;
 use crate::descriptor::raw::{List, RawDuration, RawRun, RawScalar, RawStdin, RawXfail, Reason, Table, Text};
@@ -62,6 +62,7 @@ pub(crate) use named;
 
 inline! {
     Spanned<T> => |generator| generator.subschema_for::<T>();
+    Later<T> => |generator| generator.subschema_for::<T>();
     Literal => |_generator| Schema::from(true);
     List<T> => |generator| {
         let item = generator.subschema_for::<T>();

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
-use crate::text::{Template, TemplateError, Variables};
+use crate::text::{TemplateError, Variables, render_value};
 use crate::time::{Deadline, clock};
 
 /// How much of a question is shown in reports, and of an answer that is none.
@@ -232,22 +232,8 @@ fn input<'a>(
 ) -> Result<std::borrow::Cow<'a, str>, TemplateError> {
     match input {
         CallInput::Fixed(json) => Ok(json.as_ref().into()),
-        CallInput::Template(value) => Ok(render(value, variables)?.to_string().into()),
+        CallInput::Template(value) => Ok(render_value(value, variables)?.to_string().into()),
     }
-}
-
-fn render(value: &Value, variables: &Variables) -> Result<Value, TemplateError> {
-    Ok(match value {
-        Value::String(text) => Template::parse(text)?.value(variables)?,
-        Value::Array(items) => {
-            items.iter().map(|item| render(item, variables)).collect::<Result<Vec<_>, _>>()?.into()
-        }
-        Value::Object(members) => {
-            let render = |(name, member): (&String, &Value)| Ok((name.clone(), render(member, variables)?));
-            Value::Object(members.iter().map(render).collect::<Result<_, TemplateError>>()?)
-        }
-        other => other.clone(),
-    })
 }
 
 /// The beginning of a text.

@@ -14,6 +14,7 @@ pub mod mistake;
 pub mod redact;
 mod repetition;
 pub mod shell;
+mod slices;
 mod template;
 pub mod terminal;
 mod typed;
@@ -21,5 +22,5 @@ pub mod xml;
 
 pub use evaluate::{Compiled, Layers};
 pub use language::{FILTERS, TESTS};
-pub use template::{Template, TemplateError, Variables, place_of_name};
-pub use typed::typed;
+pub use template::{Template, TemplateError, Variables, place_of_name, render_value};
+pub use typed::{number, typed};
