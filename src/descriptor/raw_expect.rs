@@ -12,6 +12,7 @@ use crate::descriptor::raw::{List, Table, Text};
 use crate::descriptor::raw_file::RawBytes;
 use crate::descriptor::raw_http::{RawPace, RawStatus};
 use crate::descriptor::raw_matchers::{RawNode, RawNormalizations, RawNumber};
+use crate::descriptor::schema_values::whole;
 
 /// What must hold after a step.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -52,6 +53,7 @@ pub(crate) struct RawExpect {
     #[serde(deserialize_with = "present")]
     pub(crate) json: Option<Spanned<Literal>>,
     /// Values within the body of the answer, or within the rows, by their JSONPath.
+    #[schemars(transform = whole)]
     pub(crate) jsonpath: Option<Spanned<Table<Spanned<RawNode>>>>,
     /// How long it takes.
     pub(crate) duration: Option<Spanned<RawPace>>,
@@ -129,7 +131,7 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// It is a number, or holds one.
     pub(crate) number: Option<Box<Spanned<Later<RawNumber>>>>,
     /// It is as one of these says.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), transform = whole)]
     pub(crate) one_of: Option<Box<Spanned<List<Spanned<C>>>>>,
     /// These matchers do not all hold.
     #[serde(deserialize_with = "operand")]
@@ -140,6 +142,7 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// Whether `json` refuses what its value does not name.
     pub(crate) exact: Option<Spanned<bool>>,
     /// Values within JSON, by their JSONPath.
+    #[schemars(transform = whole)]
     pub(crate) jsonpath: Option<Table<Spanned<RawNode>>>,
     /// Whether the file exists; for files and for what a JSONPath finds.
     pub(crate) exists: Option<Spanned<Later<bool>>>,

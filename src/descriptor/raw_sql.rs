@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
 use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::raw::{List, RawDuration, Table, Text};
+use crate::descriptor::schema_values::Patience;
 
 /// Statements for a database.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +34,7 @@ pub(crate) struct RawSql {
     /// How long it waits while others have locked what it wants; `0s` is not at all. Where nothing is said, 5s with
     /// SQLite, and with PostgreSQL as long as the server is set to.
     #[serde(default)]
+    #[schemars(with = "Option<Patience>")]
     pub(crate) busy_timeout: Option<Spanned<RawDuration>>,
 }
 

@@ -24,6 +24,19 @@ use crate::descriptor::raw_sql::{RawBoundStatement, RawParams, RawStatement};
 use crate::descriptor::resources::{EXCLUSIVE, RawLocks, RawPools, SHARED};
 use crate::model::signal_name;
 
+/// Stands for the schema of a duration that may be none at all.
+pub(crate) struct Patience;
+
+/// Refuses empty objects of matchers in a list or an object that is never merged with an inherited one, so that
+/// nothing could be added to them.
+pub(crate) fn whole(schema: &mut Schema) {
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get_mut(key).and_then(Value::as_object_mut) {
+            inner.insert("minProperties".to_owned(), 1.into());
+        }
+    }
+}
+
 /// A schema that stands where the type does.
 macro_rules! inline {
     ($($name:ident $(<$parameter:ident>)? => |$generator:ident| $schema:expr;)*) => {$(
@@ -146,6 +159,11 @@ named! {
     };
     RawDuration as "Duration" => |_generator| json_schema!({
         "description": "A duration, such as `500ms`, `5s`, `1m30s` or `2h`.",
+        "type": "string",
+        "pattern": r"^\s*([0-9.]+(d|h|m|s|ms))*[0-9.]*[1-9][0-9.]*(d|h|m|s|ms)([0-9.]+(d|h|m|s|ms))*\s*$",
+    });
+    Patience as "Patience" => |_generator| json_schema!({
+        "description": "A duration, or `0s`.",
         "type": "string",
         "pattern": r"^\s*([0-9.]+(d|h|m|s|ms))+\s*$",
     });
@@ -345,7 +363,8 @@ named! {
     };
     RawContent as "Content" => |generator| {
         let matchers = generator.subschema_for::<RawMatchers>();
-        let content = generator.subschema_for::<Self>();
+        let mut content = generator.subschema_for::<Self>();
+        content.insert("minProperties".to_owned(), 1.into());
         json_schema!({
             "anyOf": [
                 { "description": "Exactly this text, its final newline included.", "type": "string" },
