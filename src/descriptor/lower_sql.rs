@@ -127,6 +127,8 @@ fn statement(
         }
         Some(RawParams::Named(values)) => {
             let named = values.0.iter().map(|(name, value)| {
+                let fixed = lowering.scope.fixed(name, name.span);
+                lowering.note(fixed)?;
                 let plain = name.trim_start_matches([':', '@', '$']).to_owned();
                 Some((plain, parameter(lowering, value)?))
             });
@@ -181,8 +183,11 @@ fn json(lowering: &mut Lowering<'_>, value: &Value, span: Span) -> Option<SqlPar
             items.collect::<Option<_>>().map(SqlParameter::List)
         }
         Value::Object(members) => {
-            let members =
-                members.iter().map(|(name, value)| Some((name.clone(), json(lowering, value, span)?)));
+            let members = members.iter().map(|(name, value)| {
+                let fixed = lowering.scope.fixed(name, span);
+                lowering.note(fixed)?;
+                Some((name.clone(), json(lowering, value, span)?))
+            });
             members.collect::<Option<_>>().map(SqlParameter::Object)
         }
         simple => Some(SqlParameter::Value(simple.clone())),
