@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::assertion::content::Reading;
 use crate::assertion::matcher::{Context, Problem};
 use crate::assertion::wording;
-use crate::model::HttpStatus;
+use crate::model::{HttpStatus, Pace};
 use crate::time::format_duration;
 
 impl Context<'_> {
@@ -21,7 +21,7 @@ impl Context<'_> {
     }
 
     /// Whether it took at least and at most as long as this.
-    pub(crate) fn duration(&self, min: Option<Duration>, max: Option<Duration>) -> Result<(), Problem> {
+    pub(crate) fn duration(&self, Pace { min, max }: Pace) -> Result<(), Problem> {
         let found = Duration::from_secs_f64(self.value()?.as_f64().unwrap_or_default());
         let (expected, limit) = match (min, max) {
             (Some(min), _) if found < min => ("at least", min),

@@ -51,14 +51,16 @@ fn capture_one(
             Ok(text.strip_suffix('\n').unwrap_or(&text).into())
         }
         Part::Line(number) => {
+            let number = *context.late(number)?;
             let line = match context.reading.large() {
-                Some(large) => context.line_of_large(large, *number)?,
-                None => nth_line(&lines(&context.text()?), *number),
+                Some(large) => context.line_of_large(large, number)?,
+                None => nth_line(&lines(&context.text()?), number),
             };
             line.map(Into::into)
                 .map_err(|count| context.nothing(format!("{name} has no line {number}, only {count}")))
         }
         Part::Match(pattern) => {
+            let pattern = context.late(pattern)?;
             let text = context.text()?;
             pattern.first_group(&text).map(Into::into).ok_or_else(|| {
                 let pattern = wording::quote(pattern.regex().as_str().as_bytes());
@@ -66,6 +68,7 @@ fn capture_one(
             })
         }
         Part::Column(column) => {
+            let column = &*context.render(column)?;
             let value = context.parsed_json()?;
             let Some(first) = value.as_array().and_then(|rows| rows.first()) else {
                 return Err(context.nothing(format!("{name}: there is no row")));
@@ -76,6 +79,7 @@ fn capture_one(
             })
         }
         Part::Query(query) => {
+            let query = context.late(query)?;
             let value = context.parsed_json()?;
             let found = query.find(&value);
             match found.as_slice() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::assertion::number;
 use crate::model::member;
-use crate::text::{Template, TemplateError, Variables};
+use crate::text::{Template, TemplateError, Variables, render_value};
 
 /// The longest value, in characters, that is shown whole.
 const LONGEST_VALUE: usize = 80;
@@ -65,6 +65,21 @@ impl<'a> Differences<'a> {
 
     fn compare(&mut self, expected: &Value, found: &Value) {
         match (expected, found) {
+            (Value::Object(members), Value::Object(_))
+                if !self.literal && members.keys().any(|key| key.contains("{{")) =>
+            {
+                match render_value(expected, self.variables) {
+                    Ok(rendered) => {
+                        self.literal = true;
+                        self.compare(&rendered, found);
+                        self.literal = false;
+                    }
+                    Err(error) => {
+                        let expected = format!("an object that cannot be rendered ({error})");
+                        self.report(&expected, &show(found));
+                    }
+                }
+            }
             (Value::Object(expected), Value::Object(found)) => {
                 for (key, value) in expected {
                     self.at(&member(key), |this| match found.get(key) {

@@ -47,7 +47,9 @@ impl Context<'_> {
                 }
             }
             for node in found {
-                if let Test::Exists(false) = test {
+                if let Test::Exists(expected) = test
+                    && !*self.late(expected)?
+                {
                     let (name, path) = (self.name, &node.path);
                     let message = format!("{name}: {path}: expected nothing, found {}", show(node.value));
                     return Err(Problem::decided(message));

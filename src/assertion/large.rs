@@ -10,7 +10,7 @@ use crate::assertion::lines::{LineTest, Mismatch};
 use crate::assertion::matcher::{Context, Problem, SHOWN_OF_FILE};
 use crate::assertion::search::{self, Place};
 use crate::assertion::{bytes, wording};
-use crate::model::{FailureKind, Pattern, Test};
+use crate::model::{BytesTest, FailureKind, Pattern, Test};
 use crate::text::excerpt::excerpt_bytes;
 use crate::text::terminal::visible;
 
@@ -142,20 +142,18 @@ impl Context<'_> {
     /// Whether the test holds of the large file; none where it is not told of one as such.
     pub(crate) fn of_large(&self, large: &Large, test: &Test) -> Option<Result<(), Problem>> {
         Some(match test {
-            Test::Empty(expected) => self
-                .hold(!expected, || format!("{}: expected nothing, found {} bytes", self.name, large.length)),
+            Test::Empty(expected) => self.late(expected).and_then(|expected| {
+                let found = || format!("{}: expected nothing, found {} bytes", self.name, large.length);
+                self.hold(!*expected, found)
+            }),
             Test::Contains(text) => self.render(text).and_then(|text| self.large_contains(large, &text)),
             Test::Equals(text) => {
                 self.render(text).and_then(|text| self.same(Side::Whole(text.as_bytes()), Side::Large(large)))
             }
-            Test::Matches(pattern) => self.large_matches(large, pattern),
-            Test::Bytes { bytes, at } => {
-                // One byte more tells whether there are more.
-                let count = bytes.len() + usize::from(at.is_none());
-                let start = at.unwrap_or(0).min(large.length);
-                let part = large.part(start, count, self.setting.go_on).map_err(|error| self.broken(&error));
-                part.and_then(|part| bytes::compare_from(self.name, bytes, start, &part))
+            Test::Matches(pattern) => {
+                self.late(pattern).and_then(|pattern| self.large_matches(large, &pattern))
             }
+            Test::Bytes(test) => self.late(test).and_then(|test| self.large_bytes(large, &test)),
             _ => return None,
         })
     }
@@ -164,6 +162,14 @@ impl Context<'_> {
         let holds = search::contains(large.pass(0, self.setting.go_on), PIECE, text.as_bytes())
             .map_err(|error| self.broken(&error))?;
         self.hold(holds, || format!("{} does not contain {}", self.name, wording::quote(text.as_bytes())))
+    }
+
+    fn large_bytes(&self, large: &Large, test: &BytesTest) -> Result<(), Problem> {
+        // One byte more tells whether there are more.
+        let count = test.bytes.len() + usize::from(test.at.is_none());
+        let start = test.at.unwrap_or(0).min(large.length);
+        let part = large.part(start, count, self.setting.go_on).map_err(|error| self.broken(&error))?;
+        bytes::compare_from(self.name, &test.bytes, start, &part)
     }
 
     fn large_matches(&self, large: &Large, pattern: &Pattern) -> Result<(), Problem> {

@@ -12,7 +12,9 @@ use crate::assertion::lines::{self, InOrder, Mismatch};
 use crate::assertion::normalize::normalize;
 use crate::assertion::unordered::{AnyOrder, in_any_order};
 use crate::assertion::{Setting, bytes, diff, number, wording};
-use crate::model::{Captured, ExitCodes, ExitStatus, FailureKind, Matcher, Normalization, NumberTest, Test};
+use crate::model::{
+    Captured, ExitCodes, ExitStatus, FailureKind, Late, LateError, Matcher, Normalization, NumberTest, Test,
+};
 use crate::text::excerpt::{Bounds, excerpt_bytes};
 use crate::text::terminal::visible;
 use crate::text::{Template, from_json};
@@ -53,6 +55,12 @@ impl Problem {
     }
 }
 
+impl From<LateError> for Problem {
+    fn from(error: LateError) -> Self {
+        Self { kind: FailureKind::Start, ..Self::undecided(error.message) }
+    }
+}
+
 /// What a test is applied to.
 pub(crate) struct Context<'a> {
     /// What the subject is called in messages.
@@ -68,19 +76,20 @@ impl Context<'_> {
             return result;
         }
         match test {
-            Test::Exit(codes) => self.exit(codes),
-            Test::Signal(number) => self.signal(*number),
-            Test::Status(expected) => self.status(expected),
-            Test::Duration { min, max } => self.duration(*min, *max),
-            Test::Exists(expected) => self.exists(*expected),
+            Test::Exit(codes) => self.exit(&*self.late(codes)?),
+            Test::Signal(number) => self.signal(*self.late(number)?),
+            Test::Status(expected) => self.status(&self.late(expected)?),
+            Test::Duration(pace) => self.duration(*self.late(pace)?),
+            Test::Exists(expected) => self.exists(*self.late(expected)?),
             Test::Not(matchers) => self.not(matchers),
-            Test::Empty(expected) => self.empty(*expected),
+            Test::Empty(expected) => self.empty(*self.late(expected)?),
             Test::Contains(template) => self.contains(&self.render(template)?),
             Test::StartsWith(template) => self.starts_with(&self.render(template)?),
             Test::EndsWith(template) => self.ends_with(&self.render(template)?),
             Test::Equals(template) => self.equals(&self.render(template)?),
             Test::OneOf(alternatives) => self.one_of(alternatives),
             Test::Matches(pattern) => {
+                let pattern = self.late(pattern)?;
                 let found = String::from_utf8_lossy(self.whole()?);
                 let name = self.name;
                 self.hold(pattern.regex().is_match(&found), || {
@@ -89,12 +98,15 @@ impl Context<'_> {
             }
             Test::Json { value, exact } => self.json(value, *exact),
             Test::Value { value, exact } => self.value_equals(value, *exact),
-            Test::JsonPath { query, expected } => self.json_path(query, expected),
+            Test::JsonPath { query, expected } => self.json_path(&*self.late(query)?, expected),
             Test::File(golden) => self.golden(golden),
             Test::Lines(templates) => self.lines(templates, true),
             Test::Unordered(templates) => self.lines(templates, false),
-            Test::Number(test) => self.number(test),
-            Test::Bytes { bytes, at } => bytes::compare(self.name, bytes, *at, self.whole()?),
+            Test::Number(test) => self.number(&*self.late(test)?),
+            Test::Bytes(test) => {
+                let test = self.late(test)?;
+                bytes::compare(self.name, &test.bytes, test.at, self.whole()?)
+            }
             Test::Normalized { by, test } => self.normalized(by, test),
         }
     }
@@ -103,6 +115,11 @@ impl Context<'_> {
         template.render(self.setting.variables).map_err(|error| {
             Problem::undecided(format!("{}: the expected text cannot be rendered: {error}", self.name))
         })
+    }
+
+    /// A value that may be made only now.
+    pub(crate) fn late<'t, T: Clone>(&self, late: &'t Late<T>) -> Result<Cow<'t, T>, Problem> {
+        late.value(self.setting.variables).map_err(Problem::from)
     }
 
     fn exit(&self, expected: &ExitCodes) -> Result<(), Problem> {
@@ -360,7 +377,7 @@ impl Context<'_> {
                 }
             },
         };
-        let Some(found) = number::parse(text) else {
+        let Some(found) = crate::text::number(text) else {
             let found = wording::sketch(text.as_bytes());
             return self.hold(false, || format!("{}: expected a number, found {found}", self.name));
         };
@@ -376,7 +393,7 @@ impl Context<'_> {
         if let (Test::Exists(_), _) | (_, Reading::Missing | Reading::None) = (test, &self.reading) {
             return self.apply(test);
         }
-        let reading = Reading::Normalized(normalize(self.whole()?, by, self.setting));
+        let reading = Reading::Normalized(normalize(self.whole()?, by, self.setting)?);
         Context { name: self.name, reading, setting: self.setting }.apply(test)
     }
 

@@ -1,6 +1,6 @@
 //! Compares what was seen of a step with what its descriptor expects.
 //!
-//! Entry points: [`check`], and [`capture`] for what a step gives to later ones. Nothing here decides what a failed check means for a case, runs anything, or
+//! Entry points: [`prepare`], [`check`], and [`capture`] for what a step gives to later ones. Nothing here decides what a failed check means for a case, runs anything, or
 //! writes; the only files it reads are those that a check names, golden files among them.
 //!
 //! Text is compared byte by byte; regular expressions and JSON look at the text with U+FFFD in place of what
@@ -30,8 +30,8 @@ use std::path::Path;
 
 use crate::assertion::content::{Files, Reading};
 use crate::assertion::matcher::{Context, Problem};
-use crate::model::{Check, Fact, Failure, GoldenChange, Observation, Subject};
-use crate::text::Variables;
+use crate::model::{Capture, Check, Fact, Failure, GoldenChange, LateError, Observation, Pending, Subject};
+use crate::text::{Template, Variables};
 
 pub use capture::capture;
 pub(crate) use content::{open, read_file};
@@ -109,18 +109,36 @@ fn reading<'a>(
     setting: &Setting<'_>,
     files: &mut Files<'_>,
 ) -> Result<(String, Reading<'a>), Problem> {
-    let Subject::File(path) = subject else {
-        return Ok(match observation.fact(subject) {
-            Some(Fact::File(path)) => (format!("file {path}"), files.read(path)),
-            // Headers are told when there are any.
-            None if matches!(subject, Subject::Header(_)) => (subject.to_string(), Reading::Missing),
-            fact => (subject.to_string(), Reading::of_fact(fact)),
-        });
+    let rendered = |what: &str, template: &Template| match template.render(setting.variables) {
+        Ok(text) => Ok(text.into_owned()),
+        Err(error) => Err(Problem::undecided(format!("{what} cannot be rendered: {error}"))),
     };
-    match path.render(setting.variables) {
-        Ok(path) => Ok((format!("file {path}"), files.read(&path))),
-        Err(error) => Err(Problem::undecided(format!("the path of a file cannot be rendered: {error}"))),
-    }
+    Ok(match subject {
+        Subject::File(path) => {
+            let path = rendered("the path of a file", path)?;
+            (format!("file {path}"), files.read(&path))
+        }
+        Subject::Header(name) => {
+            let name = rendered("the name of a header", name)?.to_ascii_lowercase();
+            let fact = observation.fact(&Subject::Header(Template::literal(&name)));
+            // Headers are told when there are any.
+            (format!("header {name}"), fact.map_or(Reading::Missing, |fact| Reading::of_fact(Some(fact))))
+        }
+        _ => match observation.fact(subject) {
+            Some(Fact::File(path)) => (format!("file {path}"), files.read(path)),
+            fact => (subject.to_string(), Reading::of_fact(fact)),
+        },
+    })
+}
+
+/// Makes everything in checks and captures that is known only when their step begins, to see whether that is possible.
+///
+/// # Errors
+/// The first that has no value, or becomes what cannot stand there.
+pub fn prepare(checks: &[Check], captures: &[Capture], variables: &Variables) -> Result<(), LateError> {
+    let mut look = |pending: &dyn Pending| pending.attempt(variables);
+    checks.iter().try_for_each(|check| check.matcher.test.pending(&mut look))?;
+    captures.iter().filter_map(|capture| capture.part.pending()).try_for_each(look)
 }
 
 #[cfg(test)]

@@ -4,25 +4,36 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::assertion::Setting;
+use crate::assertion::matcher::Problem;
 use crate::model::Normalization;
 use crate::text::terminal::without_sequences;
 
 /// The content after every normalization, in order. What is not UTF-8 becomes U+FFFD.
-pub(crate) fn normalize(bytes: &[u8], by: &[Normalization], setting: &Setting<'_>) -> String {
+pub(crate) fn normalize(
+    bytes: &[u8],
+    by: &[Normalization],
+    setting: &Setting<'_>,
+) -> Result<String, Problem> {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    by.iter().fold(text, |text, normalization| apply(text, normalization, setting))
+    by.iter().try_fold(text, |text, normalization| apply(text, normalization, setting))
 }
 
-fn apply(text: String, normalization: &Normalization, setting: &Setting<'_>) -> String {
-    match normalization {
+fn apply(text: String, normalization: &Normalization, setting: &Setting<'_>) -> Result<String, Problem> {
+    Ok(match normalization {
         Normalization::Ansi => without_sequences(&text).into_owned(),
         Normalization::Crlf => text.replace("\r\n", "\n"),
         Normalization::Paths => paths(text, setting),
-        Normalization::Replace { pattern, with } => match pattern.regex().replace_all(&text, &**with) {
-            Cow::Owned(changed) => changed,
-            Cow::Borrowed(_) => text,
-        },
-    }
+        Normalization::Replace { pattern, with } => {
+            let pattern = pattern.value(setting.variables)?;
+            let with = with.render(setting.variables).map_err(|error| {
+                Problem::undecided(format!("what replaces a match cannot be rendered: {error}"))
+            })?;
+            match pattern.regex().replace_all(&text, &*with) {
+                Cow::Owned(changed) => changed,
+                Cow::Borrowed(_) => text,
+            }
+        }
+    })
 }
 
 /// Replaces the directories of the attempt and the descriptor's folder by words.
@@ -74,14 +85,13 @@ fn ends_name(after: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use serde_json::json;
 
     use super::normalize;
     use crate::assertion::Setting;
     use crate::model::{Normalization, Pattern};
-    use crate::text::Variables;
+    use crate::text::{Template, Variables};
 
     fn normalized(text: &str, by: &[Normalization]) -> String {
         let variables = Variables::from([
@@ -90,11 +100,8 @@ mod tests {
             ("dir".to_owned(), json!("/tmp")),
         ]);
         let home = Some(Path::new("/tmp/run/1/home"));
-        normalize(
-            text.as_bytes(),
-            by,
-            &Setting { variables: &variables, folder: Path::new("/tmp"), home, go_on: &|| true },
-        )
+        let setting = Setting { variables: &variables, folder: Path::new("/tmp"), home, go_on: &|| true };
+        normalize(text.as_bytes(), by, &setting).ok().expect("every value is known")
     }
 
     #[test]
@@ -114,8 +121,8 @@ mod tests {
     #[test]
     fn patterns_are_replaced_in_order() {
         let replace = |pattern: &str, with: &str| Normalization::Replace {
-            pattern: Pattern::new(pattern).expect("a pattern"),
-            with: Arc::from(with),
+            pattern: Pattern::new(pattern).expect("a pattern").into(),
+            with: Template::literal(with),
         };
         let by = [replace(r"(\d+)ms", "${1} ms"), replace(r"\d", "N")];
         assert_eq!(normalized("took 12ms\n", &by), "took NN ms\n");

@@ -59,32 +59,33 @@ fn status(status: ExitStatus, test: Test) -> Option<Failure> {
 
 #[test]
 fn exit_codes_and_signals() {
-    let zero = || Test::Exit(ExitCodes::OneOf(vec![0]));
+    let zero = || Test::Exit(ExitCodes::OneOf(vec![0]).into());
     assert_eq!(status(ExitStatus::Exited(0), zero()), None);
     let failure = status(ExitStatus::Exited(3), zero()).expect("a failure");
     assert_eq!(
         (failure.kind, failure.message.as_str()),
         (FailureKind::Expectation, "exit: expected 0, found 3")
     );
-    let failure = status(ExitStatus::Exited(3), Test::Exit(ExitCodes::OneOf(vec![0, 2]))).expect("a failure");
+    let failure =
+        status(ExitStatus::Exited(3), Test::Exit(ExitCodes::OneOf(vec![0, 2]).into())).expect("a failure");
     assert_eq!(failure.message, "exit: expected 0 or 2, found 3");
-    let failure = status(ExitStatus::Exited(0), Test::Exit(ExitCodes::Nonzero)).expect("a failure");
+    let failure = status(ExitStatus::Exited(0), Test::Exit(ExitCodes::Nonzero.into())).expect("a failure");
     assert_eq!(failure.message, "exit: expected a code other than 0, found 0");
-    assert_eq!(status(ExitStatus::Exited(9), Test::Exit(ExitCodes::Nonzero)), None);
+    assert_eq!(status(ExitStatus::Exited(9), Test::Exit(ExitCodes::Nonzero.into())), None);
 
     let failure = status(ExitStatus::Signaled(11), zero()).expect("a failure");
     assert_eq!(
         (failure.kind, failure.message.as_str()),
         (FailureKind::Signal, "ended by signal 11 (SIGSEGV)")
     );
-    let failure = status(ExitStatus::Signaled(9), Test::Exit(ExitCodes::Nonzero)).expect("a failure");
+    let failure = status(ExitStatus::Signaled(9), Test::Exit(ExitCodes::Nonzero.into())).expect("a failure");
     assert_eq!(failure.message, "ended by signal 9 (SIGKILL), possibly out of memory");
-    assert_eq!(status(ExitStatus::Signaled(15), Test::Signal(15)), None);
-    let failure = status(ExitStatus::Exited(0), Test::Signal(15)).expect("a failure");
+    assert_eq!(status(ExitStatus::Signaled(15), Test::Signal(15.into())), None);
+    let failure = status(ExitStatus::Exited(0), Test::Signal(15.into())).expect("a failure");
     assert_eq!(failure.message, "expected the end by signal 15 (SIGTERM), found exit code 0");
-    let failure = status(ExitStatus::Signaled(9), Test::Signal(15)).expect("a failure");
+    let failure = status(ExitStatus::Signaled(9), Test::Signal(15.into())).expect("a failure");
     assert_eq!(failure.kind, FailureKind::Signal);
-    let not = || Test::Not(vec![matcher(Test::Exit(ExitCodes::OneOf(vec![0])))]);
+    let not = || Test::Not(vec![matcher(Test::Exit(ExitCodes::OneOf(vec![0]).into()))]);
     assert_eq!(status(ExitStatus::Exited(1), not()), None);
     let failure = status(ExitStatus::Exited(0), not()).expect("a failure");
     assert_eq!(failure.message, "exit: expected not: exit 0");
@@ -188,11 +189,14 @@ fn parts_of_texts() {
     assert_eq!(stdout("abc", Test::EndsWith(text("bc"))), None);
     let message = stdout(&"x".repeat(100), Test::EndsWith(text("b"))).expect("a failure");
     assert_eq!(message, format!("stdout: expected to end with \"b\", found …\"{}\"", "x".repeat(72)));
-    assert_eq!(stdout("", Test::Empty(true)), None);
-    assert_eq!(stdout("a", Test::Empty(true)), Some("stdout: expected nothing, found \"a\"".to_owned()));
-    assert_eq!(stdout("a", Test::Empty(false)), None);
-    assert_eq!(stdout("", Test::Empty(false)), Some("stdout is empty, and should not be".to_owned()));
-    let pattern = || Test::Matches(Pattern::new(r"^id=\d+$").expect("valid"));
+    assert_eq!(stdout("", Test::Empty(true.into())), None);
+    assert_eq!(
+        stdout("a", Test::Empty(true.into())),
+        Some("stdout: expected nothing, found \"a\"".to_owned())
+    );
+    assert_eq!(stdout("a", Test::Empty(false.into())), None);
+    assert_eq!(stdout("", Test::Empty(false.into())), Some("stdout is empty, and should not be".to_owned()));
+    let pattern = || Test::Matches(Pattern::new(r"^id=\d+$").expect("valid").into());
     assert_eq!(stdout("a\nid=12\n", pattern()), None);
     assert_eq!(stdout("id=x", pattern()), Some("stdout does not match \"^id=\\\\d+$\"".to_owned()));
 }
@@ -265,14 +269,17 @@ fn outputs_that_were_cut() {
     );
     assert_eq!(message(Test::EndsWith(text("nd"))), None);
     assert_eq!(message(Test::EndsWith(text("the end"))), undecided);
-    assert_eq!(message(Test::Empty(false)), None);
-    assert_eq!(message(Test::Empty(true)), Some("stdout: expected nothing, found 108 bytes".to_owned()));
+    assert_eq!(message(Test::Empty(false.into())), None);
+    assert_eq!(
+        message(Test::Empty(true.into())),
+        Some("stdout: expected nothing, found 108 bytes".to_owned())
+    );
     assert_eq!(message(Test::Equals(text(&"x".repeat(108)))), undecided);
     assert_eq!(
         message(Test::Equals(text("x"))),
         Some("stdout: expected 1 bytes, found 108 (108 bytes were written and 8 kept)".to_owned())
     );
-    assert_eq!(message(Test::Matches(Pattern::new("begin").expect("valid"))), undecided);
+    assert_eq!(message(Test::Matches(Pattern::new("begin").expect("valid").into())), undecided);
     assert_eq!(message(Test::Json { value: json!({}), exact: false }), undecided);
 }
 
@@ -307,14 +314,14 @@ fn files() {
         message(r#"file ada.txt: expected "y\n", found "x\n""#)
     );
     assert_eq!(file("none", Test::Equals(text(""))), message("file none does not exist"));
-    assert_eq!(file("ada.txt/none", Test::Exists(false)), None);
-    assert_eq!(file("none", Test::Exists(true)), message("file none does not exist"));
-    assert_eq!(file("dangling", Test::Exists(false)), None);
-    assert_eq!(file("ada.txt", Test::Exists(false)), message("file ada.txt exists, and should not"));
+    assert_eq!(file("ada.txt/none", Test::Exists(false.into())), None);
+    assert_eq!(file("none", Test::Exists(true.into())), message("file none does not exist"));
+    assert_eq!(file("dangling", Test::Exists(false.into())), None);
+    assert_eq!(file("ada.txt", Test::Exists(false.into())), message("file ada.txt exists, and should not"));
     for name in ["folder", "fifo", "zero", "large"] {
-        assert_eq!(file(name, Test::Exists(true)), None, "{name}");
+        assert_eq!(file(name, Test::Exists(true.into())), None, "{name}");
     }
-    let empty = || Test::Empty(true);
+    let empty = || Test::Empty(true.into());
     assert_eq!(file("folder", empty()), message("file folder cannot be compared: it is a directory"));
     assert_eq!(file("fifo", empty()), message("file fifo cannot be compared: it is no regular file"));
     assert_eq!(file("zero", empty()), message("file zero cannot be compared: it is no regular file"));
@@ -326,9 +333,9 @@ fn files() {
 fn every_failed_check_is_reported_in_order() {
     let check_of = |subject, test| Check { subject, matcher: matcher(test) };
     let checks = [
-        check_of(Subject::Exit, Test::Exit(ExitCodes::OneOf(vec![1]))),
-        check_of(Subject::Stdout, Test::Empty(true)),
-        check_of(Subject::Stderr, Test::Empty(true)),
+        check_of(Subject::Exit, Test::Exit(ExitCodes::OneOf(vec![1]).into())),
+        check_of(Subject::Stdout, Test::Empty(true.into())),
+        check_of(Subject::Stderr, Test::Empty(true.into())),
     ];
     let messages: Vec<String> = check(
         &checks,

@@ -64,31 +64,45 @@ pub(crate) fn statuses(statuses: &[HttpStatus]) -> String {
 pub(crate) fn describe(test: &Test) -> Cow<'static, str> {
     let with = |key: &str, text: &str| Cow::Owned(format!("{key} {}", quote(text.as_bytes())));
     match test {
-        Test::Exit(expected) => Cow::Owned(format!("exit {}", codes(expected))),
+        Test::Exit(expected) => Cow::Owned(format!("exit {}", expected.words(codes))),
         Test::Signal(number) => {
-            Cow::Owned(format!("signal {}", signal_name(*number).map_or(number.to_string(), str::to_owned)))
+            let name = |number: &i32| signal_name(*number).map_or(number.to_string(), str::to_owned);
+            Cow::Owned(format!("signal {}", number.words(name)))
         }
-        Test::Status(expected) => Cow::Owned(format!("status {}", statuses(expected))),
-        Test::Duration { .. } => Cow::Borrowed("takes this long"),
-        Test::Exists(true) => Cow::Borrowed("exists"),
-        Test::Empty(false) => Cow::Borrowed("is not empty"),
-        Test::Exists(false) => Cow::Borrowed("does not exist"),
+        Test::Status(expected) => Cow::Owned(format!("status {}", expected.words(|all| statuses(all)))),
+        Test::Duration(_) => Cow::Borrowed("takes this long"),
+        Test::Exists(expected) => Cow::Borrowed(match expected.known() {
+            Some(true) => "exists",
+            Some(false) => "does not exist",
+            None => "exists, or does not",
+        }),
+        Test::Empty(expected) => Cow::Borrowed(match expected.known() {
+            Some(true) => "is empty",
+            Some(false) => "is not empty",
+            None => "is empty, or is not",
+        }),
         Test::Equals(text) => with("equals", text.source()),
         Test::Contains(text) => with("contains", text.source()),
         Test::StartsWith(text) => with("starts with", text.source()),
         Test::EndsWith(text) => with("ends with", text.source()),
-        Test::Empty(true) => Cow::Borrowed("is empty"),
-        Test::Matches(pattern) => with("matches", pattern.regex().as_str()),
+        Test::Matches(pattern) => {
+            Cow::Owned(format!("matches {}", pattern.words(|known| quote(known.regex().as_str().as_bytes()))))
+        }
         Test::Json { exact: true, .. } => Cow::Borrowed("equals the JSON"),
         Test::Json { exact: false, .. } => Cow::Borrowed("holds the JSON"),
         Test::Value { value, .. } => Cow::Owned(format!("equals {}", show(value))),
-        Test::JsonPath { query, .. } => with("has the expected at", query.source()),
+        Test::JsonPath { query, .. } => Cow::Owned(format!(
+            "has the expected at {}",
+            query.words(|known| quote(known.source().as_bytes()))
+        )),
         Test::File(golden) => with("equals the file", golden.path.source()),
         Test::Lines(_) => Cow::Borrowed("has these lines"),
         Test::Unordered(_) => Cow::Borrowed("has these lines in any order"),
         Test::Number(_) => Cow::Borrowed("is such a number"),
-        Test::Bytes { at: None, .. } => Cow::Borrowed("is these bytes"),
-        Test::Bytes { at: Some(_), .. } => Cow::Borrowed("has these bytes"),
+        Test::Bytes(test) if test.known().is_none_or(|test| test.at.is_none()) => {
+            Cow::Borrowed("is these bytes")
+        }
+        Test::Bytes(_) => Cow::Borrowed("has these bytes"),
         Test::OneOf(_) => Cow::Borrowed("is one of these"),
         Test::Normalized { test, .. } => describe(test),
         Test::Not(tests) => {

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::late;
 use crate::descriptor::leniency;
 use crate::descriptor::lower_expect;
 use crate::descriptor::mirror::Spanned;
@@ -18,7 +21,7 @@ use crate::descriptor::resources::{self, Pools};
 use crate::descriptor::scope::Scope;
 use crate::descriptor::source::Sources;
 use crate::model::{
-    Environment, ExpectedFailure, InlineFile, Input, OutputFiles, Pattern, Precautions, Quarantine,
+    Environment, ExpectedFailure, InlineFile, Input, Late, OutputFiles, Pattern, Precautions, Quarantine,
     Resources, Retries, Step, TimeLimits, WorkingDirectory,
 };
 use crate::text::Template;
@@ -230,13 +233,23 @@ impl Lowering<'_> {
     /// A duration, if one is given and is one.
     pub(crate) fn duration(&mut self, duration: Option<&Spanned<RawDuration>>) -> Option<Duration> {
         let duration = duration?;
-        let parsed = self.scope.fixed(&duration.0, duration.span).and_then(|()| {
-            parse_duration(&duration.0).map_err(|error| {
-                Problem::new(duration.span, format!("{} is no duration", quote(&duration.0)))
-                    .help(error.to_string())
-            })
-        });
+        let fixed = self.scope.fixed(&duration.0, duration.span);
+        let parsed = fixed.and_then(|()| parsed_duration(duration));
         self.note(parsed)
+    }
+
+    /// A duration of a step, if one is given and is one, as far as that is known.
+    pub(crate) fn late_duration(
+        &mut self,
+        duration: Option<&Spanned<RawDuration>>,
+    ) -> Option<Late<Duration>> {
+        let duration = duration?;
+        if duration.0.contains("{{") {
+            let read = |value: &Value| late::read(value, parsed_duration);
+            return self.late(duration.0.as_str(), duration.span, read);
+        }
+        let parsed = parsed_duration(duration);
+        self.note(parsed).map(Late::Known)
     }
 
     /// Programs, whose paths may name the folder of the descriptor: it is known before the case runs.
@@ -273,6 +286,13 @@ impl Lowering<'_> {
         }
         Some(word.value.clone())
     }
+}
+
+/// A duration as people write them.
+pub(crate) fn parsed_duration(duration: &Spanned<RawDuration>) -> Result<Duration, Problem> {
+    parse_duration(&duration.0).map_err(|error| {
+        Problem::new(duration.span, format!("{} is no duration", quote(&duration.0))).help(error.to_string())
+    })
 }
 
 /// The first character of a place, for what is missing from it.

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
 use crate::descriptor::kinds::Kind;
-use crate::descriptor::lower::{DEFAULT_TIMEOUT, Lowering};
-use crate::descriptor::lower_expect::compile;
-use crate::descriptor::lower_http::check_header_name;
-use crate::descriptor::lower_matchers::parse_query;
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::late;
+use crate::descriptor::lower::{DEFAULT_TIMEOUT, Lowering, parsed_duration};
+use crate::descriptor::lower_expect::pattern;
+use crate::descriptor::lower_http::header_name;
+use crate::descriptor::lower_matchers::query;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::{RawDuration, Table, Text};
 use crate::descriptor::raw_capture::{RawCapture, RawFrom, RawPart, RawUntil};
-use crate::model::{Capture, Part, Subject, Until};
+use crate::model::{Capture, Late, Part, Subject, Until};
 use crate::time::parse_duration;
 
 /// The wait between two tries when the descriptor names none.
@@ -49,25 +52,39 @@ pub(crate) fn until(
     lowering: &mut Lowering<'_>,
     raw: Option<&Spanned<RawUntil>>,
     timeout: Option<&Spanned<RawDuration>>,
-) -> Option<Box<Until>> {
+) -> Option<Box<Late<Until>>> {
     let raw = raw?;
-    let every = match &raw.every {
-        None => DEFAULT_EVERY,
-        every => lowering.duration(every.as_ref())?,
-    };
-    let limit = lowering.duration(Some(&raw.limit))?;
+    let every = raw.every.as_ref();
+    let is_late = [every, Some(&raw.limit)].into_iter().flatten().any(|duration| duration.0.contains("{{"));
+    if is_late {
+        let durations = [("every", every), ("for", Some(&raw.limit))];
+        let given = durations.into_iter().filter_map(|(key, duration)| Some((key, &duration?.0)));
+        let template: Value = given.map(|(key, text)| (key.to_owned(), Value::from(text.as_str()))).collect();
+        return lowering.late(template, raw.span, |value| late::read(value, until_of)).map(Box::new);
+    }
+    let until = until_of(raw);
+    let until = lowering.note(until)?;
     // A timeout that is no duration is told elsewhere.
     let of_case = timeout.map_or(Ok(DEFAULT_TIMEOUT), |timeout| parse_duration(&timeout.0));
-    if of_case.is_ok_and(|of_case| limit > of_case) {
+    if of_case.is_ok_and(|of_case| until.limit > of_case) {
         let message = format!("{} is longer than the timeout of the case", quote(&raw.limit.0));
         lowering
             .problems
             .push(Problem::new(raw.limit.span, message).help("give the case a longer `timeout`"));
-    } else if every >= limit {
-        let message = "`every` must be shorter than `for`";
-        lowering.problems.push(Problem::new(raw.span, message).help("or the step would be tried only once"));
     }
-    Some(Box::new(Until { every, limit }))
+    Some(Box::new(until.into()))
+}
+
+fn until_of(raw: &Spanned<RawUntil>) -> Result<Until, Problem> {
+    let every = raw.every.as_ref().map_or(Ok(DEFAULT_EVERY), parsed_duration)?;
+    let limit = parsed_duration(&raw.limit)?;
+    match every < limit {
+        true => Ok(Until { every, limit }),
+        false => {
+            let problem = Problem::new(raw.span, "`every` must be shorter than `for`");
+            Err(problem.help("or the step would be tried only once"))
+        }
+    }
 }
 
 fn output_of(name: &str, kind: &Kind, span: Span) -> Result<Subject, Problem> {
@@ -91,8 +108,7 @@ fn part_of_header(
     name: &Text,
     kind: &Kind,
 ) -> Option<(Subject, Part)> {
-    let fixed = lowering.scope.fixed(name, name.span).and_then(|()| check_header_name(name));
-    lowering.note(fixed)?;
+    let name_of_header = header_name(lowering, name)?;
     let problem = if !kind.has_headers() {
         let problem = Problem::new(name.span, format!("`{}` has no headers", kind.key));
         Some(match kind.outputs.is_empty() {
@@ -111,18 +127,15 @@ fn part_of_header(
     }
     let part = match &raw.regex {
         None => Part::Whole,
-        Some(pattern) => {
-            let compiled = compile(lowering, pattern);
-            Part::Match(lowering.note(compiled)?)
-        }
+        Some(regex) => Part::Match(pattern(lowering, regex)?),
     };
-    Some((Subject::Header(name.to_ascii_lowercase()), part))
+    Some((Subject::Header(name_of_header), part))
 }
 
 /// The value of a column, which only tables have.
-fn column_of(name: &Text, subject: &Subject, kind: &Kind) -> Result<Part, Problem> {
+fn column_of(lowering: &Lowering<'_>, name: &Text, subject: &Subject, kind: &Kind) -> Result<Part, Problem> {
     match subject {
-        Subject::Rows => Ok(Part::Column(name.value.clone())),
+        Subject::Rows => lowering.scope.template(name, name.span).map(Part::Column),
         _ => {
             let problem = Problem::new(name.span, "only rows have columns");
             Err(match kind.outputs.iter().any(|(name, _)| *name == "rows") {
@@ -163,26 +176,41 @@ fn part_of(lowering: &mut Lowering<'_>, raw: &RawPart, kind: &Kind, span: Span) 
         return None;
     }
     let part = if let Some(path) = &raw.jsonpath {
-        let fixed = lowering.scope.fixed(path, path.span);
-        fixed.and_then(|()| parse_query(path, path.span)).map(Part::Query)
-    } else if let Some(pattern) = &raw.regex {
-        compile(lowering, pattern).map(Part::Match)
+        query(lowering, path).map(Part::Query)
+    } else if let Some(regex) = &raw.regex {
+        pattern(lowering, regex).map(Part::Match)
     } else if let Some(column) = &raw.column {
-        column_of(column, &subject, kind)
+        let column = column_of(lowering, column, &subject, kind);
+        lowering.note(column)
+    } else if let Some(line) = &raw.line {
+        line_of(lowering, line).map(Part::Line)
+    } else if raw.from.is_some() {
+        Some(Part::Whole)
     } else {
-        match &raw.line {
-            Some(line) if line.value == 0 => {
-                let problem = Problem::new(line.span, "there is no line 0");
-                Err(problem.help("the first line is 1, the last one -1"))
-            }
-            Some(line) => Ok(Part::Line(line.value)),
-            None if raw.from.is_some() => Ok(Part::Whole),
-            None => {
-                let problem = Problem::new(span, "nothing is said of what is captured");
-                let output = kind.outputs.first().map_or("stdout", |(name, _)| *name);
-                Err(problem.help(format!("say `jsonpath`, `regex` or `line`, or {output:?} for all of it")))
-            }
-        }
+        let problem = Problem::new(span, "nothing is said of what is captured");
+        let output = kind.outputs.first().map_or("stdout", |(name, _)| *name);
+        let help = format!("say `jsonpath`, `regex` or `line`, or {output:?} for all of it");
+        lowering.problems.push(problem.help(help));
+        None
     };
-    lowering.note(part).map(|part| (subject, part))
+    part.map(|part| (subject, part))
+}
+
+/// The number of a line.
+fn line_of(lowering: &mut Lowering<'_>, line: &Spanned<Later<i64>>) -> Option<Late<i64>> {
+    if let Later::Text(template) = &line.value {
+        return lowering.late(template.as_str(), line.span, |value| late::read(value, line_number));
+    }
+    let number = line_number(line);
+    lowering.note(number).map(Late::Known)
+}
+
+fn line_number(line: &Spanned<Later<i64>>) -> Result<i64, Problem> {
+    match late::now(line)? {
+        0 => {
+            let problem = Problem::new(line.span, "there is no line 0");
+            Err(problem.help("the first line is 1, the last one -1"))
+        }
+        number => Ok(number),
+    }
 }

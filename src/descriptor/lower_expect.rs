@@ -1,18 +1,23 @@
 //! From the mirror of `expect` to checks.
 
+use serde_json::Value;
+
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
 use crate::descriptor::kinds::Kind;
+use crate::descriptor::late;
 use crate::descriptor::lower::Lowering;
 use crate::descriptor::lower_file;
 use crate::descriptor::lower_http;
 use crate::descriptor::lower_matchers::{check_json, json_paths, normalized, special};
 use crate::descriptor::lower_sql;
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::Text;
-use crate::descriptor::raw_expect::{OneOrMany, RawContent, RawExit, RawExpect, RawMatchers, RawSignal};
-use crate::model::{Check, ExitCodes, Matcher, Pattern, Subject, Test, signal_name, signal_number};
+use crate::descriptor::raw_expect::{
+    ExitCode, OneOrMany, RawContent, RawExit, RawExpect, RawMatchers, RawSignal,
+};
+use crate::model::{Check, ExitCodes, Late, Matcher, Pattern, Subject, Test, signal_name, signal_number};
 use crate::text::Template;
 
 /// What must hold after a step of this kind that stands at `span`. Of a process of which nothing is said about how
@@ -26,7 +31,7 @@ pub(crate) fn checks(
     let mut checks = expect.map_or_else(Vec::new, |expect| all_checks(lowering, expect, Some(kind)));
     let is_said = expect.is_some_and(|expect| expect.exit.is_some() || expect.signal.is_some());
     if kind.key == "run" && !is_said {
-        let test = Test::Exit(ExitCodes::OneOf(vec![0]));
+        let test = Test::Exit(ExitCodes::OneOf(vec![0]).into());
         checks.insert(0, Check { subject: Subject::Exit, matcher: located(lowering, span, test) });
     }
     if kind.key == "file" {
@@ -84,19 +89,53 @@ fn ending(lowering: &mut Lowering<'_>, expect: &RawExpect) -> Option<(Span, Test
                 .push(problem.help("keep one of `exit` and `signal`; `null` removes an inherited one"));
             None
         }
-        (Some(exit), None) => Some((
-            exit.span,
-            Test::Exit(match &exit.value {
-                RawExit::Nonzero => ExitCodes::Nonzero,
-                RawExit::Codes(codes) => ExitCodes::OneOf(codes.iter().map(|code| code.0).collect()),
-            }),
-        )),
+        (Some(exit), None) => exit_of(lowering, exit).map(|codes| (exit.span, Test::Exit(codes))),
         (None, Some(signal)) => {
-            let number = signal_of(signal);
-            lowering.note(number).map(|number| (signal.span, Test::Signal(number)))
+            let number = match &signal.value {
+                RawSignal::Name(name) if name.contains("{{") => {
+                    lowering.late(name.as_str(), signal.span, |value| late::read(value, signal_of))
+                }
+                _ => {
+                    let number = signal_of(signal);
+                    lowering.note(number).map(Late::Known)
+                }
+            };
+            number.map(|number| (signal.span, Test::Signal(number)))
         }
         (None, None) => None,
     }
+}
+
+/// The exit codes that are right.
+fn exit_of(lowering: &mut Lowering<'_>, exit: &Spanned<Later<RawExit>>) -> Option<Late<ExitCodes>> {
+    let read = |value: &Value| late::read(value, codes_of);
+    let template = match &exit.value {
+        Later::Text(template) => Value::from(template.as_str()),
+        Later::Now(RawExit::Codes(codes))
+            if codes.iter().any(|code| matches!(code.value, Later::Text(_))) =>
+        {
+            let item = |code: &Spanned<Later<ExitCode>>| match &code.value {
+                Later::Text(template) => Value::from(template.as_str()),
+                Later::Now(code) => code.0.into(),
+            };
+            codes.iter().map(item).collect()
+        }
+        Later::Now(_) => {
+            let codes = codes_of(exit);
+            return lowering.note(codes).map(Late::Known);
+        }
+    };
+    lowering.late(template, exit.span, read)
+}
+
+fn codes_of(exit: &Spanned<Later<RawExit>>) -> Result<ExitCodes, Problem> {
+    Ok(match late::known(exit)? {
+        RawExit::Nonzero => ExitCodes::Nonzero,
+        RawExit::Codes(codes) => {
+            let code = |code: &Spanned<Later<ExitCode>>| late::now(code).map(|code| code.0);
+            ExitCodes::OneOf(codes.iter().map(code).collect::<Result<_, _>>()?)
+        }
+    })
 }
 
 fn signal_of(signal: &Spanned<RawSignal>) -> Result<i32, Problem> {
@@ -235,11 +274,19 @@ fn text_matchers<C, E>(lowering: &mut Lowering<'_>, raw: &RawMatchers<C, E>, col
         }
     }
     for text in texts(lowering, raw.matches.as_ref()) {
-        let pattern = compile(lowering, text);
-        if let Some(pattern) = lowering.note(pattern) {
+        if let Some(pattern) = pattern(lowering, text) {
             collected.push(located(lowering, text.span, Test::Matches(pattern)));
         }
     }
+}
+
+/// A regular expression of a step.
+pub(crate) fn pattern(lowering: &mut Lowering<'_>, text: &Text) -> Option<Late<Pattern>> {
+    if text.contains("{{") {
+        return lowering.late(text.as_str(), text.span, |value| late::read(value, compiled));
+    }
+    let pattern = compile(lowering, text);
+    lowering.note(pattern).map(Late::Known)
 }
 
 /// A regular expression, compiled once.
@@ -248,12 +295,17 @@ pub(crate) fn compile(lowering: &mut Lowering<'_>, text: &Text) -> Result<Patter
         return Ok(known.clone());
     }
     lowering.scope.fixed(text, text.span)?;
-    let pattern = Pattern::new(text).map_err(|error| {
-        let message = format!("not a regular expression: {error}");
-        Problem::new(text.span, message).help(error.help).about(text, error.place)
-    })?;
+    let pattern = compiled(text)?;
     lowering.patterns.insert(text.value.clone(), pattern.clone());
     Ok(pattern)
+}
+
+/// A regular expression.
+pub(crate) fn compiled(text: &Text) -> Result<Pattern, Problem> {
+    Pattern::new(text).map_err(|error| {
+        let message = format!("not a regular expression: {error}");
+        Problem::new(text.span, message).help(error.help).about(text, error.place)
+    })
 }
 
 fn texts<'a>(lowering: &mut Lowering<'_>, texts: Option<&'a OneOrMany>) -> &'a [Text] {
@@ -272,8 +324,10 @@ fn other_matchers<C: Matching, E>(
     place: Place,
     collected: &mut Vec<Matcher>,
 ) {
-    if let Some(empty) = &raw.empty {
-        collected.push(located(lowering, empty.span, Test::Empty(empty.value)));
+    if let Some(empty) = &raw.empty
+        && let Some(expected) = lowering.now_or_late(empty)
+    {
+        collected.push(located(lowering, empty.span, Test::Empty(expected)));
     }
     if let Some(exists) = &raw.exists {
         match place {
@@ -283,7 +337,9 @@ fn other_matchers<C: Matching, E>(
                 lowering.problems.push(Problem::new(exists.span, message).help(help));
             }
             Place::File | Place::Node => {
-                collected.push(located(lowering, exists.span, Test::Exists(exists.value)));
+                let expected = lowering.now_or_late(exists);
+                collected
+                    .extend(expected.map(|expected| located(lowering, exists.span, Test::Exists(expected))));
             }
         }
     }

@@ -1,22 +1,23 @@
 //! From the mirror to the step `file`, and to what can be expected of it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use serde_json::Value;
 
 use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::late;
 use crate::descriptor::lower::Lowering;
 use crate::descriptor::lower_expect::{Place, located, matchers, object_matchers};
 use crate::descriptor::lower_matchers::{check_json, number};
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::climbs;
 use crate::descriptor::raw::Text;
 use crate::descriptor::raw_expect::RawExpect;
-use crate::descriptor::raw_file::{RawBytes, RawFile};
+use crate::descriptor::raw_file::{RawBytes, RawBytesAt, RawFile};
 use crate::descriptor::raw_matchers::RawNode;
-use crate::model::{Check, FileStep, NumberTest, StepAction, Subject, Test};
+use crate::model::{BytesTest, Check, FileStep, Late, NumberTest, StepAction, Subject, Test};
 
 /// The digits of a SHA-256.
 const DIGITS: usize = 64;
@@ -25,16 +26,27 @@ const DIGITS: usize = 64;
 pub(crate) fn file(lowering: &mut Lowering<'_>, raw: &RawFile) -> Option<StepAction> {
     let checked = check_path(&raw.path);
     let delimiter = match &raw.delimiter {
-        None => Ok(b','),
-        Some(text) => match text.as_bytes() {
-            [one] if one.is_ascii() && !matches!(one, b'\n' | b'\r' | b'"') => Ok(*one),
-            _ => Err(Problem::new(text.span, format!("{} separates no cells", quote(text)))
-                .help("give one ASCII character, as in \";\"")),
-        },
+        None => Some(b','.into()),
+        Some(text) if text.contains("{{") => {
+            lowering.late(text.as_str(), text.span, |value| late::read(value, delimiter))
+        }
+        Some(text) => {
+            let delimiter = delimiter(text);
+            lowering.note(delimiter).map(Late::Known)
+        }
     };
     let path = lowering.template(&raw.path);
-    let (checked, delimiter) = (lowering.note(checked), lowering.note(delimiter));
+    let checked = lowering.note(checked);
     checked.and(Some(StepAction::File(FileStep { path: path?, delimiter: delimiter? })))
+}
+
+/// What separates the cells of a table.
+fn delimiter(text: &Text) -> Result<u8, Problem> {
+    match text.as_bytes() {
+        [one] if one.is_ascii() && !matches!(one, b'\n' | b'\r' | b'"') => Ok(*one),
+        _ => Err(Problem::new(text.span, format!("{} separates no cells", quote(text)))
+            .help("give one ASCII character, as in \";\"")),
+    }
 }
 
 /// Refuses what is no path, or leads out of the working directory without saying so.
@@ -58,8 +70,10 @@ pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &m
     let mut add = |lowering: &Lowering<'_>, subject: Subject, span: Span, test: Test| {
         checks.push(Check { subject, matcher: located(lowering, span, test) });
     };
-    if let Some(exists) = &expect.exists {
-        add(lowering, Subject::Content, exists.span, Test::Exists(exists.value));
+    if let Some(exists) = &expect.exists
+        && let Some(expected) = lowering.now_or_late(exists)
+    {
+        add(lowering, Subject::Content, exists.span, Test::Exists(expected));
     }
     if let Some(size) = &expect.size
         && let Some(test) = number(lowering, size)
@@ -97,10 +111,10 @@ pub(crate) fn must_exist(
     let exists = expect.and_then(|expect| expect.exists.as_ref());
     match exists {
         None => {
-            let matcher = located(lowering, span, Test::Exists(true));
+            let matcher = located(lowering, span, Test::Exists(true.into()));
             checks.insert(0, Check { subject: Subject::Content, matcher });
         }
-        Some(exists) if !exists.value && checks.len() > 1 => {
+        Some(exists) if exists.value == Later::Now(false) && checks.len() > 1 => {
             let problem =
                 Problem::new(exists.span, "nothing else can be expected of a file that does not exist");
             lowering.problems.push(problem.help("`null` removes what is inherited"));
@@ -117,17 +131,19 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
             checks.extend(matchers.into_iter().map(|matcher| Check { subject: Subject::Rows, matcher }));
             return;
         }
-        RawNode::Value(value @ serde_json::Value::Array(items))
-            if items.iter().all(|item| item.is_object()) =>
-        {
+        RawNode::Value(value @ Value::Array(items)) if items.iter().all(|item| item.is_object()) => {
             let checked = check_json(lowering, value, rows.span);
             lowering
                 .note(checked)
                 .map(|()| (Subject::Rows, Test::Json { value: value.clone(), exact: false }))
         }
-        RawNode::Value(serde_json::Value::Number(count)) if count.is_u64() => {
+        RawNode::Value(Value::Number(count)) if count.is_u64() => {
             let test = NumberTest { equals: Some(count.clone()), ..NumberTest::default() };
-            Some((Subject::RowCount, Test::Number(Box::new(test))))
+            Some((Subject::RowCount, Test::Number(Box::new(test.into()))))
+        }
+        RawNode::Value(Value::String(template)) if template.contains("{{") => {
+            let count = Spanned { value: Later::Text(template.clone()), span: rows.span };
+            number(lowering, &count).map(|test| (Subject::RowCount, Test::Number(Box::new(test))))
         }
         RawNode::Value(_) => {
             let problem = Problem::new(rows.span, "`rows` is neither a list of objects nor a number of rows");
@@ -171,18 +187,38 @@ fn mode(text: &Text) -> Result<Text, Problem> {
 
 /// The bytes that a matcher names.
 pub(crate) fn bytes(lowering: &mut Lowering<'_>, raw: &Spanned<Box<RawBytes>>) -> Option<Test> {
-    let decoded = match (&raw.0.hex, &raw.0.base64) {
-        (Some(digits), None) => hex(lowering, digits),
-        (None, Some(text)) => base64(lowering, text),
-        _ => Err(Problem::new(raw.span, "`bytes` says either `hex` or `base64`")),
+    let RawBytesAt { hex, base64, at } = &raw.0;
+    let text = |key: &str, text: &Option<Text>| Some((key.to_owned(), Value::from(text.as_ref()?.as_str())));
+    let at = at.as_ref().map(|at| match &at.value {
+        Later::Now(at) => ("at".to_owned(), Value::from(*at)),
+        Later::Text(template) => ("at".to_owned(), Value::from(template.as_str())),
+    });
+    let members: Vec<_> = [text("hex", hex), text("base64", base64), at].into_iter().flatten().collect();
+    let is_template = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+    let test = match members.iter().any(|(_, value)| is_template(value)) {
+        true => {
+            let template: Value = members.into_iter().collect();
+            lowering.late(template, raw.span, |value| late::read(value, bytes_of))
+        }
+        false => {
+            let test = bytes_of(raw);
+            lowering.note(test).map(Late::Known)
+        }
     };
-    let bytes: Arc<[u8]> = lowering.note(decoded)?.into();
-    Some(Test::Bytes { bytes, at: raw.0.at })
+    test.map(|test| Test::Bytes(Box::new(test)))
+}
+
+fn bytes_of(raw: &Spanned<Box<RawBytes>>) -> Result<BytesTest, Problem> {
+    let bytes = match (&raw.0.hex, &raw.0.base64) {
+        (Some(digits), None) => hex(digits)?,
+        (None, Some(text)) => base64(text)?,
+        _ => return Err(Problem::new(raw.span, "`bytes` says either `hex` or `base64`")),
+    };
+    Ok(BytesTest { bytes: bytes.into(), at: raw.0.at.as_ref().map(late::now).transpose()? })
 }
 
 /// The bytes that pairs of hexadecimal digits stand for.
-pub(crate) fn hex(lowering: &Lowering<'_>, digits: &Text) -> Result<Vec<u8>, Problem> {
-    lowering.scope.fixed(digits, digits.span)?;
+pub(crate) fn hex(digits: &Text) -> Result<Vec<u8>, Problem> {
     let dense: String = digits.split_whitespace().collect();
     HEXLOWER_PERMISSIVE.decode(dense.as_bytes()).map_err(|_| {
         let problem = Problem::new(digits.span, format!("{} are no hexadecimal bytes", quote(digits)));
@@ -191,8 +227,7 @@ pub(crate) fn hex(lowering: &Lowering<'_>, digits: &Text) -> Result<Vec<u8>, Pro
 }
 
 /// The bytes that a text in Base64 stands for.
-pub(crate) fn base64(lowering: &Lowering<'_>, text: &Text) -> Result<Vec<u8>, Problem> {
-    lowering.scope.fixed(text, text.span)?;
+pub(crate) fn base64(text: &Text) -> Result<Vec<u8>, Problem> {
     let dense: String = text.split_whitespace().collect();
     let decoded = BASE64.decode(dense.as_bytes());
     decoded.map_err(|error| Problem::new(text.span, format!("{} is no Base64: {error}", quote(text))))

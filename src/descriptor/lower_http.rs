@@ -1,12 +1,13 @@
 //! From the mirror of `http` and `download` to requests, and from what is expected of them to checks.
 
-use std::time::Duration;
+use serde_json::Value;
 
 use crate::descriptor::diagnostic::{Problem, quote};
-use crate::descriptor::lower::Lowering;
+use crate::descriptor::late;
+use crate::descriptor::lower::{Lowering, parsed_duration};
 use crate::descriptor::lower_expect::{Place, located, matchers};
 use crate::descriptor::lower_matchers::{check_json, check_written};
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::{RawDuration, RawStdin, Text};
@@ -17,10 +18,9 @@ use crate::descriptor::raw_http::{
 };
 use crate::model::{
     Check, DownloadStep, HttpAuth, HttpBody, HttpField, HttpRequest, HttpStatus, HttpStep, HttpTimeouts,
-    HttpTls, HttpValue, StepAction, Subject, Test,
+    HttpTls, HttpValue, Late, Pace, StepAction, Subject, Test,
 };
 use crate::text::Template;
-use crate::time::parse_duration;
 
 /// How many redirects `true` stands for.
 const MANY_REDIRECTS: u32 = 10;
@@ -37,7 +37,7 @@ struct Common<'a> {
     query: Option<&'a Pairs>,
     headers: Option<&'a Pairs>,
     auth: Option<&'a Spanned<RawAuth>>,
-    follow: Option<&'a Spanned<RawFollow>>,
+    follow: Option<&'a Spanned<Later<RawFollow>>>,
     timeouts: Option<&'a RawTimeouts>,
     tls: Option<&'a RawTls>,
     unix: Option<&'a Text>,
@@ -66,8 +66,8 @@ impl Lowering<'_> {
         let body = self.body_of(raw);
         let method = match &raw.method {
             Some(method) => self.method(method),
-            None if body == Some(HttpBody::None) => Some("GET".to_owned()),
-            None => Some("POST".to_owned()),
+            None if body == Some(HttpBody::None) => Some("GET".to_owned().into()),
+            None => Some("POST".to_owned().into()),
         };
         let request = self.request(&common!(raw), raw.span, 0)?;
         Some(StepAction::Http(HttpStep { request: HttpRequest { method: method?, body: body?, ..request } }))
@@ -116,15 +116,17 @@ impl Lowering<'_> {
             Some(auth) => Some(self.auth(auth)?),
             None => None,
         };
-        let follow = match common.follow.map(|follow| follow.value) {
-            None => follow,
-            Some(RawFollow::All(true)) => MANY_REDIRECTS,
-            Some(RawFollow::All(false)) => 0,
-            Some(RawFollow::Count(count)) => count,
+        let follow = match common.follow {
+            None => follow.into(),
+            Some(Spanned { value: Later::Now(follow), .. }) => redirects(*follow).into(),
+            Some(Spanned { value: Later::Text(template), span }) => {
+                let read = |value: &Value| late::read(value, |raw| late::now(raw).map(redirects));
+                self.late(template.as_str(), *span, read)?
+            }
         };
         let timeouts = common.timeouts.map_or_else(HttpTimeouts::default, |timeouts| HttpTimeouts {
-            connect: self.duration(timeouts.connect.as_ref()),
-            first_byte: self.duration(timeouts.first_byte.as_ref()),
+            connect: self.late_duration(timeouts.connect.as_ref()),
+            first_byte: self.late_duration(timeouts.first_byte.as_ref()),
         });
         let tls = self.tls(common.tls);
         let unix = match common.unix {
@@ -132,7 +134,7 @@ impl Lowering<'_> {
             None => None,
         };
         Some(HttpRequest {
-            method: "GET".to_owned(),
+            method: "GET".to_owned().into(),
             url: url?,
             query,
             headers,
@@ -145,16 +147,12 @@ impl Lowering<'_> {
         })
     }
 
-    fn method(&mut self, method: &Text) -> Option<String> {
-        let fixed = self.scope.fixed(method, method.span);
-        self.note(fixed)?;
-        if !method.is_empty() && method.bytes().all(is_token) {
-            let usual = USUAL_METHODS.iter().find(|usual| usual.eq_ignore_ascii_case(method));
-            return Some(usual.map_or_else(|| method.value.clone(), |usual| (*usual).to_owned()));
+    fn method(&mut self, method: &Text) -> Option<Late<String>> {
+        if method.contains("{{") {
+            return self.late(method.as_str(), method.span, |value| late::read(value, method_of));
         }
-        let message = format!("{} is no method", quote(method));
-        self.problems.push(Problem::new(method.span, message).help("a method is a word such as GET or PUT"));
-        None
+        let method = method_of(method);
+        self.note(method).map(Late::Known)
     }
 
     fn url(&mut self, url: &Text) -> Option<Template> {
@@ -191,14 +189,11 @@ impl Lowering<'_> {
         lowered
     }
 
-    fn headers(&mut self, headers: Option<&Pairs>) -> Vec<(String, Template)> {
+    fn headers(&mut self, headers: Option<&Pairs>) -> Vec<(Template, Template)> {
         let mut lowered = Vec::new();
         for (name, values) in headers.into_iter().flat_map(|headers| &headers.0) {
-            let checked = self.scope.fixed(name, name.span).and_then(|()| check_header_name(name));
             let Some(values) = values else { continue };
-            if self.note(checked).is_none() {
-                continue;
-            }
+            let Some(name) = header_name(self, name) else { continue };
             for value in &values.0 {
                 if value.0.contains(|c: char| c.is_control() && c != '\t') {
                     let message = "the value of a header holds a line break or another control character";
@@ -207,7 +202,7 @@ impl Lowering<'_> {
                 }
                 let template = self.scope.template(&value.0, value.span);
                 if let Some(value) = self.note(template) {
-                    lowered.push((name.value.clone(), value));
+                    lowered.push((name.clone(), value));
                 }
             }
         }
@@ -307,14 +302,30 @@ impl Lowering<'_> {
             }
             _ => {}
         }
+        let insecure = tls.insecure.as_ref().and_then(|insecure| self.now_or_late(insecure));
+        let insecure = insecure.unwrap_or_else(|| false.into());
         let mut file = |path: &Option<Text>| path.as_ref().and_then(|path| self.file(path));
-        HttpTls {
-            ca: file(&tls.ca),
-            cert: file(&tls.cert),
-            key: file(&tls.key),
-            insecure: tls.insecure.unwrap_or_default(),
-        }
+        HttpTls { ca: file(&tls.ca), cert: file(&tls.cert), key: file(&tls.key), insecure }
     }
+}
+
+/// How many redirects are followed.
+fn redirects(follow: RawFollow) -> u32 {
+    match follow {
+        RawFollow::All(true) => MANY_REDIRECTS,
+        RawFollow::All(false) => 0,
+        RawFollow::Count(count) => count,
+    }
+}
+
+/// A method as it stands in the request.
+fn method_of(method: &Text) -> Result<String, Problem> {
+    if !method.is_empty() && method.bytes().all(is_token) {
+        let usual = USUAL_METHODS.iter().find(|usual| usual.eq_ignore_ascii_case(method));
+        return Ok(usual.map_or_else(|| method.value.clone(), |usual| (*usual).to_owned()));
+    }
+    let message = format!("{} is no method", quote(method));
+    Err(Problem::new(method.span, message).help("a method is a word such as GET or PUT"))
 }
 
 /// What must hold of an answer by these words.
@@ -326,10 +337,9 @@ pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &m
         checks.push(Check { subject: Subject::Status, matcher });
     }
     for (name, content) in expect.headers.iter().flat_map(|table| &table.0) {
-        let checked = lowering.scope.fixed(name, name.span).and_then(|()| check_header_name(name));
         let Some(content) = content else { continue };
-        if lowering.note(checked).is_some() {
-            let subject = Subject::Header(name.to_ascii_lowercase());
+        if let Some(name) = header_name(lowering, name) {
+            let subject = Subject::Header(name);
             let matchers = matchers(lowering, content, Place::Node);
             checks.extend(matchers.into_iter().map(|matcher| Check { subject: subject.clone(), matcher }));
         }
@@ -347,26 +357,50 @@ pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &m
     }
     checks.extend(of_body.into_iter().map(|matcher| Check { subject: Subject::Body, matcher }));
     if let Some(pace) = &expect.duration
-        && let Some((min, max)) = self::pace(lowering, pace)
+        && let Some(test) = self::pace(lowering, pace)
     {
-        let matcher = located(lowering, pace.span, Test::Duration { min, max });
+        let matcher = located(lowering, pace.span, Test::Duration(test));
         checks.push(Check { subject: Subject::Duration, matcher });
     }
 }
 
 /// The check of an answer of which nothing is said about its status.
 pub(crate) fn success(lowering: &Lowering<'_>, span: Span) -> Check {
-    let test = Test::Status(vec![HttpStatus::Class(2)]);
+    let test = Test::Status(vec![HttpStatus::Class(2)].into());
     Check { subject: Subject::Status, matcher: located(lowering, span, test) }
 }
 
-fn codes(lowering: &mut Lowering<'_>, status: &Spanned<RawStatus>) -> Option<Vec<HttpStatus>> {
+fn codes(lowering: &mut Lowering<'_>, status: &Spanned<RawStatus>) -> Option<Late<Vec<HttpStatus>>> {
+    let is_template = |code: &RawCode| matches!(code, RawCode::Class(text) if text.contains("{{"));
+    if status.0.iter().any(|code| is_template(code)) {
+        let one = |code: &Spanned<RawCode>| match &code.value {
+            RawCode::Number(number) => Value::from(*number),
+            RawCode::Class(text) => text.as_str().into(),
+        };
+        // A list within the list that a template stands for would be none.
+        let template = match status.0.as_slice() {
+            [alone] => one(alone),
+            several => several.iter().map(one).collect(),
+        };
+        let known = status.0.iter().filter(|code| !is_template(code)).map(code_of);
+        let checked = known.collect::<Result<Vec<_>, _>>();
+        lowering.note(checked)?;
+        return lowering.late(template, status.span, |value| late::read(value, codes_of));
+    }
+    let codes = codes_of(status);
+    lowering.note(codes).map(Late::Known)
+}
+
+fn codes_of(status: &Spanned<RawStatus>) -> Result<Vec<HttpStatus>, Problem> {
     if status.0.is_empty() {
         let problem = Problem::new(status.span, "the list of status codes is empty");
-        lowering.problems.push(problem.help("name one, or take the key out"));
-        return None;
+        return Err(problem.help("name one, or take the key out"));
     }
-    let one = |code: &Spanned<RawCode>| match &code.value {
+    status.0.iter().map(code_of).collect()
+}
+
+fn code_of(code: &Spanned<RawCode>) -> Result<HttpStatus, Problem> {
+    match &code.value {
         RawCode::Number(number) => u16::try_from(*number)
             .ok()
             .filter(|number| (100..1000).contains(number))
@@ -380,39 +414,62 @@ fn codes(lowering: &mut Lowering<'_>, status: &Spanned<RawStatus>) -> Option<Vec
             _ => Err(Problem::new(code.span, format!("{} is no class of status codes", quote(text)))
                 .help("the classes are \"1xx\", \"2xx\", \"3xx\", \"4xx\" and \"5xx\"; a code is a number")),
         },
-    };
-    let codes: Vec<_> = status.0.iter().map(one).collect();
-    codes.into_iter().map(|code| lowering.note(code)).collect()
+    }
 }
 
-fn pace(
-    lowering: &mut Lowering<'_>,
-    pace: &Spanned<RawPace>,
-) -> Option<(Option<Duration>, Option<Duration>)> {
+fn pace(lowering: &mut Lowering<'_>, pace: &Spanned<RawPace>) -> Option<Late<Pace>> {
+    let (most, min, max) = match &pace.value {
+        RawPace::Most(text) => (Some(text), None, None),
+        RawPace::Range(RawRange { min, max }) => (None, min.as_ref(), max.as_ref()),
+    };
+    let given = [("min", min), ("max", max)].into_iter().filter_map(|(key, given)| Some((key, &given?.0)));
+    let is_late = most.into_iter().chain(given.clone().map(|(_, text)| text)).any(|text| text.contains("{{"));
+    if is_late {
+        let template = match most {
+            Some(text) => Value::from(text.as_str()),
+            None => given.map(|(key, text)| (key.to_owned(), Value::from(text.as_str()))).collect(),
+        };
+        return lowering.late(template, pace.span, |value| late::read(value, pace_of));
+    }
+    let pace = pace_of(pace);
+    lowering.note(pace).map(Late::Known)
+}
+
+fn pace_of(pace: &Spanned<RawPace>) -> Result<Pace, Problem> {
     match &pace.value {
         RawPace::Most(text) => {
             let most = Spanned { value: RawDuration(text.clone()), span: pace.span };
-            Some((None, Some(lowering.duration(Some(&most))?)))
+            Ok(Pace { min: None, max: Some(parsed_duration(&most)?) })
         }
         RawPace::Range(RawRange { min: None, max: None }) => {
-            lowering.problems.push(Problem::new(pace.span, "nothing is said about the duration"));
-            None
+            Err(Problem::new(pace.span, "nothing is said about the duration"))
         }
         RawPace::Range(RawRange { min, max }) => {
-            if let (Some(min), Some(max)) = (min, max)
-                && let (Ok(least), Ok(most)) = (parse_duration(&min.0), parse_duration(&max.0))
-                && least > most
-            {
-                let problem = Problem::new(max.span, "`max` is less than `min`, so no duration is right");
-                lowering.problems.push(problem.help("exchange them"));
+            let parsed =
+                |given: &Option<Spanned<RawDuration>>| given.as_ref().map(parsed_duration).transpose();
+            match (parsed(min)?, parsed(max)?) {
+                (Some(least), Some(most)) if least > most => {
+                    let span = max.as_ref().map_or(pace.span, |max| max.span);
+                    let problem = Problem::new(span, "`max` is less than `min`, so no duration is right");
+                    Err(problem.help("exchange them"))
+                }
+                (min, max) => Ok(Pace { min, max }),
             }
-            Some((lowering.duration(min.as_ref()), lowering.duration(max.as_ref())))
         }
     }
 }
 
+/// The name of a header.
+pub(crate) fn header_name(lowering: &mut Lowering<'_>, name: &Text) -> Option<Template> {
+    if !name.contains("{{") {
+        let checked = check_header_name(name);
+        lowering.note(checked)?;
+    }
+    lowering.template(name)
+}
+
 /// Refuses what cannot be the name of a header.
-pub(crate) fn check_header_name(name: &Text) -> Result<(), Problem> {
+fn check_header_name(name: &Text) -> Result<(), Problem> {
     match !name.is_empty() && name.bytes().all(is_token) {
         true => Ok(()),
         false => Err(Problem::new(name.span, format!("{} is no name of a header", quote(name)))),

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
+use crate::descriptor::late;
 use crate::descriptor::lower::Lowering;
-use crate::descriptor::lower_expect::{Matching, Place, compile, located, object_matchers};
+use crate::descriptor::lower_expect::{
+    Matching, Place, compile, compiled, located, object_matchers, pattern,
+};
 use crate::descriptor::lower_file;
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::{Table, Text};
@@ -16,7 +19,9 @@ use crate::descriptor::raw_expect::{OneOrMany, RawMatchers};
 use crate::descriptor::raw_matchers::{
     RawNode, RawNormalization, RawNormalizations, RawNumber, RawNumberTest,
 };
-use crate::model::{Golden, Matcher, NodeTest, Normalization, NumberTest, Query, Test, Written};
+use crate::model::{
+    Golden, Late, Matcher, NodeTest, Normalization, NumberTest, Pattern, Query, QueryError, Test, Written,
+};
 use crate::text::Template;
 
 /// The normalizations that have a name.
@@ -101,9 +106,8 @@ fn normalization(lowering: &mut Lowering<'_>, raw: &Spanned<RawNormalization>) -
             None
         }
         RawNormalization::Replace(replace) => {
-            let pattern = compile(lowering, &replace.replace);
-            let pattern = lowering.note(pattern)?;
-            Some(Normalization::Replace { pattern, with: replace.with.as_str().into() })
+            let (pattern, with) = (pattern(lowering, &replace.replace), lowering.template(&replace.with));
+            Some(Normalization::Replace { pattern: pattern?, with: with? })
         }
     }
 }
@@ -116,45 +120,91 @@ fn lines(lowering: &mut Lowering<'_>, texts: &OneOrMany) -> Vec<Template> {
 }
 
 /// What is said of a number.
-pub(crate) fn number(lowering: &mut Lowering<'_>, raw: &Spanned<RawNumber>) -> Option<NumberTest> {
-    let test = match &raw.value {
+pub(crate) fn number(
+    lowering: &mut Lowering<'_>,
+    raw: &Spanned<Later<RawNumber>>,
+) -> Option<Late<NumberTest>> {
+    let template = match &raw.value {
+        Later::Text(template) => Some(Value::from(template.as_str())),
+        Later::Now(RawNumber::Test(test)) => template_of(test),
+        Later::Now(RawNumber::Exactly(_)) => None,
+    };
+    if let Later::Now(RawNumber::Test(test)) = &raw.value {
+        let checked = check_keys(test, raw.span);
+        lowering.note(checked)?;
+    }
+    if let Some(template) = template {
+        return lowering.late(template, raw.span, |value| late::read(value, |raw| number_of(raw, compiled)));
+    }
+    let test = number_of(raw, |text| compile(lowering, text));
+    lowering.note(test).map(Late::Known)
+}
+
+/// What is said of a number, written as JSON, where there is a template in it.
+fn template_of(test: &RawNumberTest) -> Option<Value> {
+    let RawNumberTest { from, equals, tolerance, min, max } = test;
+    let numbers = [("equals", equals), ("tolerance", tolerance), ("min", min), ("max", max)];
+    let from = from.as_ref().map(|text| ("from", Value::from(text.as_str())));
+    let value = |number: &Spanned<Later<Number>>| match &number.value {
+        Later::Now(number) => number.clone().into(),
+        Later::Text(template) => Value::from(template.as_str()),
+    };
+    let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, value(number.as_ref()?))));
+    let members: Vec<_> = numbers.chain(from).collect();
+    let is_template = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+    let has_template = members.iter().any(|(_, value)| is_template(value));
+    has_template.then(|| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn number_of(
+    raw: &Spanned<Later<RawNumber>>,
+    compile: impl FnOnce(&Text) -> Result<Pattern, Problem>,
+) -> Result<NumberTest, Problem> {
+    let test = match late::known(raw)? {
         RawNumber::Exactly(number) => {
-            return Some(NumberTest { equals: Some(number.clone()), ..NumberTest::default() });
+            return Ok(NumberTest { equals: Some(number.clone()), ..NumberTest::default() });
         }
         RawNumber::Test(test) => test,
     };
-    let checked = check_number(test, raw.span);
-    lowering.note(checked)?;
-    let from = match &test.from {
-        None => None,
-        Some(text) => {
-            let pattern = compile(lowering, text);
-            Some(lowering.note(pattern)?)
-        }
+    let value = |number: &Option<Spanned<Later<Number>>>| {
+        number.as_ref().map(|number| late::known(number).cloned()).transpose()
     };
-    let value = |number: &Option<Spanned<Number>>| number.as_ref().map(|number| number.value.clone());
-    let (equals, tolerance) = (value(&test.equals), value(&test.tolerance));
-    Some(NumberTest { from, equals, tolerance, min: value(&test.min), max: value(&test.max) })
+    let numbers = NumberTest {
+        from: None,
+        equals: value(&test.equals)?,
+        tolerance: value(&test.tolerance)?,
+        min: value(&test.min)?,
+        max: value(&test.max)?,
+    };
+    check_number(test, &numbers, raw.span)?;
+    Ok(NumberTest { from: test.from.as_ref().map(compile).transpose()?, ..numbers })
 }
 
-fn check_number(test: &RawNumberTest, span: Span) -> Result<(), Problem> {
-    let float = |number: &Spanned<Number>| number.as_f64().unwrap_or_default();
-    if let Some(tolerance) = &test.tolerance {
-        if test.equals.is_none() {
-            return Err(Problem::new(tolerance.span, "`tolerance` belongs beside `equals`")
-                .help("add `equals`, the number from which it may be that far off"));
-        }
-        if float(tolerance) < 0.0 {
-            return Err(Problem::new(tolerance.span, "`tolerance` is negative")
-                .help("write how far it may be off in either direction, 0 or more"));
-        }
+fn check_number(raw: &RawNumberTest, test: &NumberTest, span: Span) -> Result<(), Problem> {
+    check_keys(raw, span)?;
+    let float = |number: &Number| number.as_f64().unwrap_or_default();
+    let place = |number: &Option<Spanned<Later<Number>>>| number.as_ref().map_or(span, |number| number.span);
+    if test.tolerance.as_ref().is_some_and(|tolerance| float(tolerance) < 0.0) {
+        return Err(Problem::new(place(&raw.tolerance), "`tolerance` is negative")
+            .help("write how far it may be off in either direction, 0 or more"));
     }
     match (&test.min, &test.max) {
         (Some(min), Some(max)) if float(min) > float(max) => {
-            Err(Problem::new(max.span, "`max` is less than `min`, so no number is right")
+            Err(Problem::new(place(&raw.max), "`max` is less than `min`, so no number is right")
                 .help("exchange them"))
         }
-        (None, None) if test.equals.is_none() => {
+        _ => Ok(()),
+    }
+}
+
+/// Checks that something is said of the number, whatever that will be.
+fn check_keys(raw: &RawNumberTest, span: Span) -> Result<(), Problem> {
+    match (&raw.equals, &raw.tolerance, &raw.min, &raw.max) {
+        (None, Some(tolerance), ..) => {
+            Err(Problem::new(tolerance.span, "`tolerance` belongs beside `equals`")
+                .help("add `equals`, the number from which it may be that far off"))
+        }
+        (None, None, None, None) => {
             let problem = Problem::new(span, "nothing is said about the number");
             Err(problem.help("say `equals`, `min` or `max`"))
         }
@@ -191,8 +241,7 @@ pub(crate) fn json_paths(
     collected: &mut Vec<Matcher>,
 ) {
     for (path, node) in &paths.0 {
-        let fixed = lowering.scope.fixed(path, path.span);
-        let query = fixed.and_then(|()| parse_query(path, path.span));
+        let query = query(lowering, path);
         let expected = match &node.value {
             RawNode::Value(value) => {
                 let checked = check_json(lowering, value, node.span);
@@ -203,16 +252,25 @@ pub(crate) fn json_paths(
                 Some(NodeTest::Matchers(matchers))
             }
         };
-        if let (Some(query), Some(expected)) = (lowering.note(query), expected) {
+        if let (Some(query), Some(expected)) = (query, expected) {
             collected.push(located(lowering, node.span, Test::JsonPath { query, expected }));
         }
     }
 }
 
-/// Reads a JSONPath.
-pub(crate) fn parse_query(path: &str, span: Span) -> Result<Query, Problem> {
-    Query::parse(path).map_err(|error| {
-        let problem = Problem::new(span, format!("{} is no JSONPath: {error}", quote(path)));
+/// A JSONPath.
+pub(crate) fn query(lowering: &mut Lowering<'_>, path: &Text) -> Option<Late<Query>> {
+    if path.contains("{{") {
+        let read = |value: &Value| late::read(value, |path| parsed_query(path, Query::parse_made));
+        return lowering.late(path.as_str(), path.span, read);
+    }
+    let query = parsed_query(path, Query::parse);
+    lowering.note(query).map(Late::Known)
+}
+
+fn parsed_query(path: &Text, parse: fn(&str) -> Result<Query, QueryError>) -> Result<Query, Problem> {
+    parse(path).map_err(|error| {
+        let problem = Problem::new(path.span, format!("{} is no JSONPath: {error}", quote(path)));
         match path.starts_with('$') {
             true => problem.help("RFC 9535 tells the form, as in $.users[0].name"),
             false => problem.help("a JSONPath begins with `$`, as in $.users[0].name"),
@@ -230,7 +288,10 @@ pub(crate) fn check_json(lowering: &Lowering<'_>, value: &Value, span: Span) -> 
     match value {
         Value::String(text) => lowering.scope.template(text, span).map(drop),
         Value::Array(items) => items.iter().try_for_each(|item| check_json(lowering, item, span)),
-        Value::Object(members) => members.values().try_for_each(|member| check_json(lowering, member, span)),
+        Value::Object(members) => members.iter().try_for_each(|(key, member)| {
+            lowering.scope.template(key, span)?;
+            check_json(lowering, member, span)
+        }),
         _ => Ok(()),
     }
 }

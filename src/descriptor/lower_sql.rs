@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
-use crate::descriptor::lower::Lowering;
+use crate::descriptor::late;
+use crate::descriptor::lower::{Lowering, parsed_duration};
 use crate::descriptor::lower_expect::{Place, located, matchers};
 use crate::descriptor::lower_file::{base64, hex};
 use crate::descriptor::lower_matchers::{check_json, number};
@@ -14,7 +15,9 @@ use crate::descriptor::node::Span;
 use crate::descriptor::raw::{RawDuration, Text};
 use crate::descriptor::raw_expect::RawExpect;
 use crate::descriptor::raw_sql::{RawParams, RawSql};
-use crate::model::{Check, SqlParameter, SqlParameters, SqlStatement, SqlStep, StepAction, Subject, Test};
+use crate::model::{
+    Check, Late, SqlParameter, SqlParameters, SqlStatement, SqlStep, StepAction, Subject, Test,
+};
 
 /// The beginning of URLs, the feature that they need, and whether this build has it.
 type Scheme = (&'static str, &'static str, bool);
@@ -33,11 +36,15 @@ pub(crate) fn sql(lowering: &mut Lowering<'_>, raw: &RawSql, span: Span) -> Opti
     let url = lowering.template(&raw.url);
     let statements = statements(lowering, raw, span);
     let busy_timeout = busy_timeout(lowering, raw.busy_timeout.as_ref());
+    let transaction = match &raw.transaction {
+        None => Some(false.into()),
+        Some(transaction) => lowering.now_or_late(transaction),
+    };
     checked?;
     let step = SqlStep {
         url: url?,
         statements: statements?,
-        transaction: raw.transaction,
+        transaction: transaction?,
         busy_timeout: busy_timeout?,
     };
     Some(StepAction::Sql(step))
@@ -120,6 +127,8 @@ fn statement(
         }
         Some(RawParams::Named(values)) => {
             let named = values.0.iter().map(|(name, value)| {
+                let fixed = lowering.scope.fixed(name, name.span);
+                lowering.note(fixed)?;
                 let plain = name.trim_start_matches([':', '@', '$']).to_owned();
                 Some((plain, parameter(lowering, value)?))
             });
@@ -138,14 +147,28 @@ fn parameter(lowering: &mut Lowering<'_>, value: &Spanned<Literal>) -> Option<Sq
                 _ => None,
             };
             let blob = match (text("hex"), text("base64")) {
-                (Some(digits), _) => hex(lowering, &digits),
-                (_, Some(text)) => base64(lowering, &text),
+                (Some(digits), _) => blob(lowering, &digits, hex, |value| late::read(value, hex)),
+                (_, Some(text)) => blob(lowering, &text, base64, |value| late::read(value, base64)),
                 _ => return json(lowering, &value.0, value.span),
             };
-            lowering.note(blob).map(|bytes| SqlParameter::Blob(bytes.into()))
+            blob.map(SqlParameter::Blob)
         }
         other => json(lowering, other, value.span),
     }
+}
+
+/// Bytes, as a text says them.
+fn blob(
+    lowering: &mut Lowering<'_>,
+    text: &Text,
+    decode: fn(&Text) -> Result<Vec<u8>, Problem>,
+    read: fn(&Value) -> Result<Vec<u8>, String>,
+) -> Option<Late<Vec<u8>>> {
+    if text.contains("{{") {
+        return lowering.late(text.as_str(), text.span, read);
+    }
+    let bytes = decode(text);
+    lowering.note(bytes).map(Late::Known)
 }
 
 /// A value in whose texts, however deep, variables may stand.
@@ -160,8 +183,11 @@ fn json(lowering: &mut Lowering<'_>, value: &Value, span: Span) -> Option<SqlPar
             items.collect::<Option<_>>().map(SqlParameter::List)
         }
         Value::Object(members) => {
-            let members =
-                members.iter().map(|(name, value)| Some((name.clone(), json(lowering, value, span)?)));
+            let members = members.iter().map(|(name, value)| {
+                let fixed = lowering.scope.fixed(name, span);
+                lowering.note(fixed)?;
+                Some((name.clone(), json(lowering, value, span)?))
+            });
             members.collect::<Option<_>>().map(SqlParameter::Object)
         }
         simple => Some(SqlParameter::Value(simple.clone())),
@@ -169,11 +195,22 @@ fn json(lowering: &mut Lowering<'_>, value: &Value, span: Span) -> Option<SqlPar
 }
 
 /// How long to wait for locks, if that is said; none when it is wrong.
-fn busy_timeout(lowering: &mut Lowering<'_>, raw: Option<&Spanned<RawDuration>>) -> Option<Option<Duration>> {
-    match raw {
-        None => Some(None),
-        Some(raw) if matches!(raw.0.trim(), "0s" | "0ms") => Some(Some(Duration::ZERO)),
-        raw => lowering.duration(raw).map(Some),
+fn busy_timeout(
+    lowering: &mut Lowering<'_>,
+    raw: Option<&Spanned<RawDuration>>,
+) -> Option<Option<Late<Duration>>> {
+    let Some(raw) = raw else { return Some(None) };
+    if raw.0.contains("{{") {
+        return lowering.late(raw.0.as_str(), raw.span, |value| late::read(value, patience)).map(Some);
+    }
+    let patience = patience(raw);
+    lowering.note(patience).map(|patience| Some(patience.into()))
+}
+
+fn patience(raw: &Spanned<RawDuration>) -> Result<Duration, Problem> {
+    match raw.0.trim() {
+        "0s" | "0ms" => Ok(Duration::ZERO),
+        _ => parsed_duration(raw),
     }
 }
 

@@ -129,7 +129,7 @@ impl Lowering<'_> {
         self.problems.extend(kind.refuse_others(&said.given(), expected.as_ref().map_or(&[], |keys| keys)));
         let checks = lower_expect::checks(self, said.expect, kind, span);
         let captures = lower_capture::captures(self, said.capture, kind);
-        let timeout = self.duration(said.timeout);
+        let timeout = self.late_duration(said.timeout);
         let until = lower_capture::until(self, said.until, case.timeout.as_ref());
         let action = self.action(said);
         let needs = self.scope.take_used();
@@ -158,7 +158,7 @@ impl Lowering<'_> {
         if let Some(call) = said.call {
             return self.call(call, said.worker);
         }
-        self.duration(said.sleep).map(StepAction::Sleep)
+        self.late_duration(said.sleep).map(StepAction::Sleep)
     }
 
     /// A process.

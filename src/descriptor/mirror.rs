@@ -1,7 +1,7 @@
 //! A serde deserializer over the tree, whose errors know their place.
 //!
-//! Two names are understood: [`Spanned`] asks for the place beside the value, [`Literal`] takes a value as it
-//! stands. Elsewhere keys that begin with `x-` are left out of what the language defines, as a user's own
+//! Three names are understood: [`Spanned`] asks for the place beside the value, [`Literal`] takes a value as it
+//! stands, and [`Later`] a text with braces in place of the value. Elsewhere keys that begin with `x-` are left out of what the language defines, as a user's own
 //! notes; tables whose keys are the user's, such as `env`, keep them.
 
 use std::convert::Infallible;
@@ -23,6 +23,7 @@ use crate::descriptor::wanted;
 const NOTES: &str = "x-";
 const SPANNED: &str = "partest::Spanned";
 pub(crate) const LITERAL: &str = "partest::Literal";
+const LATER: &str = "partest::Later";
 
 /// Keys of the language that this version does not know how to carry out.
 const PLANNED: [&str; 1] = ["network"];
@@ -179,7 +180,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, MirrorError> {
-        visitor.visit_newtype_struct(Self { literal: self.literal || name == LITERAL, ..self })
+        match &self.node.value {
+            Value::String(text) if name == LATER && text.contains("{{") => visitor.visit_borrowed_str(text),
+            _ => visitor.visit_newtype_struct(Self { literal: self.literal || name == LITERAL, ..self }),
+        }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -399,6 +403,42 @@ impl<'de> Deserialize<'de> for Literal {
         }
 
         deserializer.deserialize_newtype_struct(LITERAL, LiteralVisitor)
+    }
+}
+
+/// A value, or a template that only the run knows the value of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Later<T> {
+    /// The value.
+    Now(T),
+    /// The template.
+    Text(String),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Later<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LaterVisitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for LaterVisitor<T> {
+            type Value = Later<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or a template")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Later<T>, E> {
+                Ok(Later::Text(text.to_owned()))
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Later<T>, D::Error> {
+                T::deserialize(deserializer).map(Later::Now)
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(LATER, LaterVisitor(std::marker::PhantomData))
     }
 }
 

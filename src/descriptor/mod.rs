@@ -19,6 +19,7 @@ mod hooks;
 mod json;
 mod kinds;
 mod labels;
+mod late;
 mod leniency;
 mod load;
 mod lower;

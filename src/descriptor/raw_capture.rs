@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor, value};
 
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::raw::{RawDuration, Text};
 
 /// What is captured.
@@ -43,7 +43,7 @@ pub(crate) struct RawPart {
     /// A header of an answer.
     pub(crate) header: Option<Text>,
     /// The number of a line.
-    pub(crate) line: Option<Spanned<i64>>,
+    pub(crate) line: Option<Spanned<Later<i64>>>,
     /// The name of a column, of whose first row it is the value.
     pub(crate) column: Option<Text>,
     /// What it is a part of.

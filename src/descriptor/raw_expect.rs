@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{List, Table, Text};
 use crate::descriptor::raw_file::RawBytes;
 use crate::descriptor::raw_http::{RawPace, RawStatus};
 use crate::descriptor::raw_matchers::{RawNode, RawNormalizations, RawNumber};
+use crate::descriptor::schema_values::whole;
 
 /// What must hold after a step.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ use crate::descriptor::raw_matchers::{RawNode, RawNormalizations, RawNumber};
 #[schemars(rename = "Expect")]
 pub(crate) struct RawExpect {
     /// The exit code.
-    pub(crate) exit: Option<Spanned<RawExit>>,
+    pub(crate) exit: Option<Spanned<Later<RawExit>>>,
     /// The signal that ends it.
     pub(crate) signal: Option<Spanned<RawSignal>>,
     /// What it writes to standard output.
@@ -31,9 +32,9 @@ pub(crate) struct RawExpect {
     /// Files it leaves, by their path in the working directory.
     pub(crate) files: Option<Spanned<Table<Option<Spanned<RawContent>>>>>,
     /// Whether the file exists.
-    pub(crate) exists: Option<Spanned<bool>>,
+    pub(crate) exists: Option<Spanned<Later<bool>>>,
     /// How many bytes it has.
-    pub(crate) size: Option<Spanned<RawNumber>>,
+    pub(crate) size: Option<Spanned<Later<RawNumber>>>,
     /// Its SHA-256, in hexadecimal digits.
     pub(crate) sha256: Option<Text>,
     /// Its permissions, in octal digits.
@@ -52,13 +53,14 @@ pub(crate) struct RawExpect {
     #[serde(deserialize_with = "present")]
     pub(crate) json: Option<Spanned<Literal>>,
     /// Values within the body of the answer, or within the rows, by their JSONPath.
+    #[schemars(transform = whole)]
     pub(crate) jsonpath: Option<Spanned<Table<Spanned<RawNode>>>>,
     /// How long it takes.
     pub(crate) duration: Option<Spanned<RawPace>>,
     /// The names of the columns, in order.
     pub(crate) columns: Option<Spanned<List<Text>>>,
     /// How many rows were changed.
-    pub(crate) rows_affected: Option<Spanned<RawNumber>>,
+    pub(crate) rows_affected: Option<Spanned<Later<RawNumber>>>,
     /// Why a statement cannot be carried out.
     pub(crate) error: Option<Spanned<RawContent>>,
 }
@@ -117,7 +119,7 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// It ends with this text.
     pub(crate) ends_with: Option<Text>,
     /// It is empty, or is not.
-    pub(crate) empty: Option<Spanned<bool>>,
+    pub(crate) empty: Option<Spanned<Later<bool>>>,
     /// It is what this file holds.
     pub(crate) file: Option<Text>,
     /// Its lines are these, with `...` for any number of them and `[..]` for anything within one.
@@ -127,9 +129,9 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// It is these bytes, or has them at a place.
     pub(crate) bytes: Option<Spanned<Box<RawBytes>>>,
     /// It is a number, or holds one.
-    pub(crate) number: Option<Box<Spanned<RawNumber>>>,
+    pub(crate) number: Option<Box<Spanned<Later<RawNumber>>>>,
     /// It is as one of these says.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), transform = whole)]
     pub(crate) one_of: Option<Box<Spanned<List<Spanned<C>>>>>,
     /// These matchers do not all hold.
     #[serde(deserialize_with = "operand")]
@@ -140,9 +142,10 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// Whether `json` refuses what its value does not name.
     pub(crate) exact: Option<Spanned<bool>>,
     /// Values within JSON, by their JSONPath.
+    #[schemars(transform = whole)]
     pub(crate) jsonpath: Option<Table<Spanned<RawNode>>>,
     /// Whether the file exists; for files and for what a JSONPath finds.
-    pub(crate) exists: Option<Spanned<bool>>,
+    pub(crate) exists: Option<Spanned<Later<bool>>>,
     /// What is done to the content before the others look at it.
     pub(crate) normalize: Option<Spanned<RawNormalizations>>,
 }
@@ -193,7 +196,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
 /// An exit code, several of them, or any but zero.
 #[derive(Debug)]
 pub(crate) enum RawExit {
-    Codes(Vec<Spanned<ExitCode>>),
+    Codes(Vec<Spanned<Later<ExitCode>>>),
     Nonzero,
 }
 
@@ -305,7 +308,7 @@ impl<'de> Deserialize<'de> for RawExit {
 
         let Spanned { value, span } = Deserialize::deserialize(deserializer)?;
         Ok(match value {
-            Either::One(code) => Self::Codes(vec![Spanned { value: code, span }]),
+            Either::One(code) => Self::Codes(vec![Spanned { value: Later::Now(code), span }]),
             Either::Other(other) => other,
         })
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor, value};
 
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::raw::Text;
 
 /// A file to look at.
@@ -42,7 +42,7 @@ pub(crate) struct RawBytesAt {
     /// The bytes in Base64.
     pub(crate) base64: Option<Text>,
     /// Where they stand, from 0; without it they are all there is.
-    pub(crate) at: Option<u64>,
+    pub(crate) at: Option<Spanned<Later<u64>>>,
 }
 
 impl<'de> Deserialize<'de> for RawFile {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor, value};
 
-use crate::descriptor::mirror::Spanned;
+use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::raw::{RawDuration, RawScalar, RawStdin, Table, Text};
 use crate::descriptor::written::Verbatim;
 
@@ -41,7 +41,7 @@ pub(crate) struct RawHttp {
     /// Who asks.
     pub(crate) auth: Option<Spanned<RawAuth>>,
     /// How many redirects are followed: none, or with `true` ten.
-    pub(crate) follow: Option<Spanned<RawFollow>>,
+    pub(crate) follow: Option<Spanned<Later<RawFollow>>>,
     /// How long its phases may take.
     pub(crate) timeouts: Option<RawTimeouts>,
     /// Certificates.
@@ -66,7 +66,7 @@ pub(crate) struct RawDownload {
     /// Who asks.
     pub(crate) auth: Option<Spanned<RawAuth>>,
     /// How many redirects are followed: ten, or with `false` none.
-    pub(crate) follow: Option<Spanned<RawFollow>>,
+    pub(crate) follow: Option<Spanned<Later<RawFollow>>>,
     /// How long its phases may take.
     pub(crate) timeouts: Option<RawTimeouts>,
     /// Certificates.
@@ -154,7 +154,7 @@ pub(crate) struct RawTls {
     /// Its key.
     pub(crate) key: Option<Text>,
     /// Whether any certificate will do.
-    pub(crate) insecure: Option<bool>,
+    pub(crate) insecure: Option<Spanned<Later<bool>>>,
 }
 
 /// A status code, a class of them such as `2xx`, or a list of these.

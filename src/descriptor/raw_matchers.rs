@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 use serde_json::{Number, Value};
 
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::raw::Text;
 use crate::descriptor::raw_expect::RawMatchers;
 
@@ -19,13 +19,13 @@ pub(crate) struct RawNumberTest {
     /// A regular expression that finds it in the content.
     pub(crate) from: Option<Text>,
     /// The number.
-    pub(crate) equals: Option<Spanned<Number>>,
+    pub(crate) equals: Option<Spanned<Later<Number>>>,
     /// How far from it is right as well.
-    pub(crate) tolerance: Option<Spanned<Number>>,
+    pub(crate) tolerance: Option<Spanned<Later<Number>>>,
     /// The least.
-    pub(crate) min: Option<Spanned<Number>>,
+    pub(crate) min: Option<Spanned<Later<Number>>>,
     /// The most.
-    pub(crate) max: Option<Spanned<Number>>,
+    pub(crate) max: Option<Spanned<Later<Number>>>,
 }
 
 /// See [`RawNumberTest`].
@@ -65,7 +65,7 @@ pub(crate) struct RawReplace {
     /// What is looked for, a regular expression.
     pub(crate) replace: Text,
     /// What stands in its place.
-    pub(crate) with: String,
+    pub(crate) with: Text,
 }
 
 impl Default for RawNode {

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::raw::{List, RawDuration, Table, Text};
+use crate::descriptor::schema_values::Patience;
 
 /// Statements for a database.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,10 +30,11 @@ pub(crate) struct RawSql {
     pub(crate) statements: Option<Spanned<List<Spanned<RawStatement>>>>,
     /// Whether all of it is one transaction.
     #[serde(default)]
-    pub(crate) transaction: bool,
+    pub(crate) transaction: Option<Spanned<Later<bool>>>,
     /// How long it waits while others have locked what it wants; `0s` is not at all. Where nothing is said, 5s with
     /// SQLite, and with PostgreSQL as long as the server is set to.
     #[serde(default)]
+    #[schemars(with = "Option<Patience>")]
     pub(crate) busy_timeout: Option<Spanned<RawDuration>>,
 }
 

@@ -9,7 +9,7 @@ use crate::descriptor::conditions::{RawCondition, RawConditions, RawVariable};
 use crate::descriptor::kinds::output_names;
 use crate::descriptor::leniency::{BACKOFFS, RawRetries};
 use crate::descriptor::lower_matchers::NAMED;
-use crate::descriptor::mirror::{Literal, Spanned};
+use crate::descriptor::mirror::{Later, Literal, Spanned};
 use crate::descriptor::outputs::{ALWAYS, FAILURE, RawOutput, RawOutputs};
 use crate::descriptor::precautions::RawSize;
 use crate::descriptor::raw::{List, RawDuration, RawRun, RawScalar, RawStdin, RawXfail, Reason, Table, Text};
@@ -24,6 +24,19 @@ use crate::descriptor::raw_sql::{RawBoundStatement, RawParams, RawStatement};
 use crate::descriptor::resources::{EXCLUSIVE, RawLocks, RawPools, SHARED};
 use crate::descriptor::written::Verbatim;
 use crate::model::signal_name;
+
+/// Stands for the schema of a duration that may be none at all.
+pub(crate) struct Patience;
+
+/// Refuses empty objects of matchers in a list or an object that is never merged with an inherited one, so that
+/// nothing could be added to them.
+pub(crate) fn whole(schema: &mut Schema) {
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get_mut(key).and_then(Value::as_object_mut) {
+            inner.insert("minProperties".to_owned(), 1.into());
+        }
+    }
+}
 
 /// A schema that stands where the type does.
 macro_rules! inline {
@@ -63,6 +76,7 @@ pub(crate) use named;
 
 inline! {
     Spanned<T> => |generator| generator.subschema_for::<T>();
+    Later<T> => |generator| generator.subschema_for::<T>();
     Literal => |_generator| Schema::from(true);
     Verbatim => |_generator| Schema::from(true);
     List<T> => |generator| {
@@ -147,6 +161,11 @@ named! {
     };
     RawDuration as "Duration" => |_generator| json_schema!({
         "description": "A duration, such as `500ms`, `5s`, `1m30s` or `2h`.",
+        "type": "string",
+        "pattern": r"^\s*([0-9.]+(d|h|m|s|ms))*[0-9.]*[1-9][0-9.]*(d|h|m|s|ms)([0-9.]+(d|h|m|s|ms))*\s*$",
+    });
+    Patience as "Patience" => |_generator| json_schema!({
+        "description": "A duration, or `0s`.",
         "type": "string",
         "pattern": r"^\s*([0-9.]+(d|h|m|s|ms))+\s*$",
     });
@@ -346,7 +365,8 @@ named! {
     };
     RawContent as "Content" => |generator| {
         let matchers = generator.subschema_for::<RawMatchers>();
-        let content = generator.subschema_for::<Self>();
+        let mut content = generator.subschema_for::<Self>();
+        content.insert("minProperties".to_owned(), 1.into());
         json_schema!({
             "anyOf": [
                 { "description": "Exactly this text, its final newline included.", "type": "string" },

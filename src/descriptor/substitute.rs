@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 
 use crate::descriptor::diagnostic::Problem;
+use crate::descriptor::late::of_number;
 use crate::descriptor::mirror;
 use crate::descriptor::node::{Entry, Node, Span, Value, refuse_duplicates};
 use crate::descriptor::scope::{about_name, broken, check_variable_of, is_of_the_run, split, too_late};
@@ -297,11 +298,7 @@ fn from_json(value: serde_json::Value, span: Span) -> Result<Node, Problem> {
     let value = match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(whole), ..) => Value::Int(whole),
-            (None, Some(large), _) => Value::Large(large),
-            (None, None, decimal) => Value::Float(decimal.unwrap_or_default()),
-        },
+        serde_json::Value::Number(number) => of_number(&number),
         serde_json::Value::String(text) => Value::String(text),
         serde_json::Value::Array(items) => {
             Value::List(items.into_iter().map(|item| from_json(item, span)).collect::<Result<_, _>>()?)

@@ -10,6 +10,7 @@ use crate::model::capture::Capture;
 use crate::model::expectation::Check;
 use crate::model::file::FileStep;
 use crate::model::http::{DownloadStep, HttpStep};
+use crate::model::late::{Late, Pending};
 use crate::model::leniency::{Quarantine, Retries};
 use crate::model::position::Position;
 use crate::model::precaution::Precautions;
@@ -271,9 +272,9 @@ pub struct Step {
     /// step that always runs has nothing to do.
     pub needs: Vec<String>,
     /// A limit of its own, within the case's; of each try where it is tried again.
-    pub timeout: Option<Duration>,
+    pub timeout: Option<Late<Duration>>,
     /// How it is tried again until everything holds.
-    pub until: Option<Box<Until>>,
+    pub until: Option<Box<Late<Until>>>,
     /// Whether it runs after a failed step, too.
     pub always: bool,
 }
@@ -293,7 +294,7 @@ pub enum StepAction {
     /// Runs a process.
     Run(RunStep),
     /// Waits for this long.
-    Sleep(Duration),
+    Sleep(Late<Duration>),
     /// Looks at a file.
     File(FileStep),
     /// Sends a request.
@@ -307,6 +308,26 @@ pub enum StepAction {
 }
 
 impl StepAction {
+    /// The values in it that may be made only when it begins.
+    #[must_use]
+    pub fn pending(&self) -> Vec<&dyn Pending> {
+        match self {
+            Self::Run(_) | Self::Call(_) => Vec::new(),
+            Self::Sleep(duration) => vec![duration],
+            Self::File(file) => vec![&file.delimiter],
+            Self::Http(HttpStep { request }) | Self::Download(DownloadStep { request, .. }) => {
+                let timeouts = [&request.timeouts.connect, &request.timeouts.first_byte];
+                let timeouts = timeouts.into_iter().flatten().map(|timeout| timeout as &dyn Pending);
+                let others: [&dyn Pending; 3] = [&request.method, &request.follow, &request.tls.insecure];
+                timeouts.chain(others).collect()
+            }
+            Self::Sql(sql) => {
+                let timeout = sql.busy_timeout.iter().map(|timeout| timeout as &dyn Pending);
+                timeout.chain([&sql.transaction as &dyn Pending]).collect()
+            }
+        }
+    }
+
     /// Whether it waits for something most of the time, and needs next to no processor for it.
     #[must_use]
     pub fn waits(&self) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::golden::Golden;
 use crate::model::http::HttpStatus;
+use crate::model::late::{Late, Pending};
 use crate::model::pattern::Pattern;
 use crate::model::position::Position;
 use crate::model::query::Query;
@@ -47,8 +48,8 @@ pub enum Subject {
     RowCount,
     /// The status of an answer.
     Status,
-    /// A header of an answer, by its name in small letters.
-    Header(String),
+    /// A header of an answer, by its name; where it is a fact, that is in small letters.
+    Header(Template),
     /// The body of an answer.
     Body,
     /// How long it took, in seconds.
@@ -79,7 +80,7 @@ impl fmt::Display for Subject {
             Self::Error => f.write_str("error"),
             Self::RowCount => f.write_str("number of rows"),
             Self::Status => f.write_str("status"),
-            Self::Header(name) => write!(f, "header {name}"),
+            Self::Header(name) => write!(f, "header {}", name.source()),
             Self::Body => f.write_str("body"),
             Self::Duration => f.write_str("duration"),
         }
@@ -99,20 +100,15 @@ pub struct Matcher {
 #[derive(Clone, Debug)]
 pub enum Test {
     /// The process exited with one of these codes.
-    Exit(ExitCodes),
+    Exit(Late<ExitCodes>),
     /// The process was ended by this signal, by number.
-    Signal(i32),
+    Signal(Late<i32>),
     /// The status is one of these.
-    Status(Vec<HttpStatus>),
+    Status(Late<Vec<HttpStatus>>),
     /// It took as long as this.
-    Duration {
-        /// At least.
-        min: Option<Duration>,
-        /// At most.
-        max: Option<Duration>,
-    },
+    Duration(Late<Pace>),
     /// The file exists, or does not.
-    Exists(bool),
+    Exists(Late<bool>),
     /// The content is exactly this text.
     Equals(Template),
     /// The content holds this text.
@@ -122,9 +118,9 @@ pub enum Test {
     /// The content ends with this text.
     EndsWith(Template),
     /// The content is empty, or is not.
-    Empty(bool),
+    Empty(Late<bool>),
     /// The content has a place that matches.
-    Matches(Pattern),
+    Matches(Late<Pattern>),
     /// The content is JSON that holds, or equals, this value.
     Json {
         /// The value; strings in it may be templates.
@@ -142,7 +138,7 @@ pub enum Test {
     /// What the query finds in the JSON of the content is as expected.
     JsonPath {
         /// Where to look.
-        query: Query,
+        query: Late<Query>,
         /// What must be there.
         expected: NodeTest,
     },
@@ -152,16 +148,11 @@ pub enum Test {
     /// The same with the lines in any order; `...` allows for others.
     Unordered(Vec<Template>),
     /// The content is, or holds, a number in a range.
-    Number(Box<NumberTest>),
+    Number(Box<Late<NumberTest>>),
     /// The content is that of this file.
     File(Golden),
     /// The content is these bytes, or has them at this place.
-    Bytes {
-        /// The bytes.
-        bytes: Arc<[u8]>,
-        /// Where they stand, from 0.
-        at: Option<u64>,
-    },
+    Bytes(Box<Late<BytesTest>>),
     /// All of one of these hold.
     OneOf(Vec<Vec<Matcher>>),
     /// At least one of these does not hold.
@@ -173,6 +164,72 @@ pub enum Test {
         /// What must hold then.
         test: Box<Self>,
     },
+}
+
+/// How long it may take. What is not given does not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// At least.
+    pub min: Option<Duration>,
+    /// At most.
+    pub max: Option<Duration>,
+}
+
+/// Bytes that a content is, or has.
+#[derive(Clone, Debug)]
+pub struct BytesTest {
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+    /// Where they stand, from 0; without it they are all there is.
+    pub at: Option<u64>,
+}
+
+impl Test {
+    /// Shows each value in it that may be made only when its step begins, until one is refused.
+    ///
+    /// # Errors
+    /// What `look` says.
+    pub fn pending<E>(&self, look: &mut dyn FnMut(&dyn Pending) -> Result<(), E>) -> Result<(), E> {
+        let all = |matchers: &[Matcher], look: &mut dyn FnMut(&dyn Pending) -> Result<(), E>| {
+            matchers.iter().try_for_each(|matcher| matcher.test.pending(look))
+        };
+        match self {
+            Self::Exit(codes) => look(codes),
+            Self::Signal(number) => look(number),
+            Self::Status(statuses) => look(statuses),
+            Self::Duration(pace) => look(pace),
+            Self::Exists(expected) | Self::Empty(expected) => look(expected),
+            Self::Matches(pattern) => look(pattern),
+            Self::Number(number) => look(&**number),
+            Self::Bytes(bytes) => look(&**bytes),
+            Self::JsonPath { query, expected } => {
+                look(query)?;
+                match expected {
+                    NodeTest::Value(_) => Ok(()),
+                    NodeTest::Matchers(matchers) => all(matchers, look),
+                }
+            }
+            Self::OneOf(alternatives) => alternatives.iter().try_for_each(|matchers| all(matchers, look)),
+            Self::Not(matchers) => all(matchers, look),
+            Self::Normalized { by, test } => {
+                for normalization in by.iter() {
+                    if let Normalization::Replace { pattern, .. } = normalization {
+                        look(pattern)?;
+                    }
+                }
+                test.pending(look)
+            }
+            Self::Equals(_)
+            | Self::Contains(_)
+            | Self::StartsWith(_)
+            | Self::EndsWith(_)
+            | Self::Json { .. }
+            | Self::Value { .. }
+            | Self::Lines(_)
+            | Self::Unordered(_)
+            | Self::File(_) => Ok(()),
+        }
+    }
 }
 
 /// What must hold of what a query finds.
@@ -212,9 +269,9 @@ pub enum Normalization {
     /// What matches becomes something else.
     Replace {
         /// What is looked for.
-        pattern: Pattern,
+        pattern: Late<Pattern>,
         /// What stands for it; `$1` and `${name}` are groups of the pattern.
-        with: Arc<str>,
+        with: Template,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::late::Late;
 use crate::model::written::Written;
 use crate::text::Template;
 
@@ -25,19 +26,19 @@ pub struct DownloadStep {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpRequest {
     /// The method, as it stands in the request.
-    pub method: String,
+    pub method: Late<String>,
     /// The address, with `http` or `https`.
     pub url: Template,
     /// What is added to the address after its `?`, in order.
     pub query: Vec<(Template, Template)>,
     /// Headers beyond those that every request has, in order.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(Template, Template)>,
     /// What is sent after the headers.
     pub body: HttpBody,
     /// Who asks.
     pub auth: Option<HttpAuth>,
     /// How many redirects are followed.
-    pub follow: u32,
+    pub follow: Late<u32>,
     /// How long its phases may take, within the time of the step.
     pub timeouts: HttpTimeouts,
     /// What is different where the address begins with `https`.
@@ -74,7 +75,7 @@ impl HttpRequest {
             || in_auth
             || is(&self.url)
             || either(&self.query)
-            || self.headers.iter().any(|(_, value)| is(value))
+            || either(&self.headers)
             || [ca, cert, key, &self.unix].into_iter().flatten().any(is)
     }
 }
@@ -134,16 +135,16 @@ pub enum HttpAuth {
 }
 
 /// How long the phases of a request may take; what is not given has the time of the step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpTimeouts {
     /// Until the host is connected to, including the handshake of TLS.
-    pub connect: Option<Duration>,
+    pub connect: Option<Late<Duration>>,
     /// From then until the head of the answer is there.
-    pub first_byte: Option<Duration>,
+    pub first_byte: Option<Late<Duration>>,
 }
 
 /// Certificates and what is done with them. Paths are relative to the descriptor's folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HttpTls {
     /// The file of the certificates that are trusted in place of the usual ones.
     pub ca: Option<Template>,
@@ -152,7 +153,13 @@ pub struct HttpTls {
     /// The file of its key.
     pub key: Option<Template>,
     /// Whether any certificate will do.
-    pub insecure: bool,
+    pub insecure: Late<bool>,
+}
+
+impl Default for HttpTls {
+    fn default() -> Self {
+        Self { ca: None, cert: None, key: None, insecure: false.into() }
+    }
 }
 
 /// Which status codes are right.

@@ -11,6 +11,7 @@ mod gauge;
 mod golden;
 mod halt;
 mod http;
+mod late;
 mod leniency;
 mod observation;
 mod outcome;
@@ -30,7 +31,9 @@ pub use case::{
     WorkingDirectory,
 };
 pub use event::{RunFinished, RunStarted, RunStats, Safeguards, Shard, TestEvent};
-pub use expectation::{Check, ExitCodes, Matcher, NodeTest, Normalization, NumberTest, Subject, Test};
+pub use expectation::{
+    BytesTest, Check, ExitCodes, Matcher, NodeTest, Normalization, NumberTest, Pace, Subject, Test,
+};
 pub use file::FileStep;
 pub use gauge::{Amount, Gauge};
 pub use golden::{Golden, GoldenChange, GoldenError, UpdatedGolden};
@@ -39,6 +42,7 @@ pub use http::{
     DownloadStep, HttpAuth, HttpBody, HttpField, HttpRequest, HttpStatus, HttpStep, HttpTimeouts, HttpTls,
     HttpValue,
 };
+pub use late::{Late, LateError, Pending};
 pub use leniency::{Backoff, Quarantine, Retries};
 pub use observation::{Captured, End, Excess, ExitStatus, Fact, Observation, signal_name, signal_number};
 pub use outcome::{

@@ -88,11 +88,21 @@ impl Pattern {
     /// The largest compiled size in bytes; expressions such as `(a{1000}){1000}` exceed it.
     pub const SIZE_LIMIT: usize = 1 << 20;
 
+    /// The longest expression, in bytes. What is longer hardly ever compiles within the limit, and takes long to read.
+    pub const LONGEST: usize = 64 << 10;
+
     /// Compiles an expression in the syntax of the crate `regex`.
     ///
     /// # Errors
-    /// [`PatternError`] when it is not valid or too large when compiled.
+    /// [`PatternError`] when it is not valid, too long, or too large when compiled.
     pub fn new(source: &str) -> Result<Self, PatternError> {
+        if source.len() > Self::LONGEST {
+            return Err(PatternError {
+                message: format!("longer than {} KiB", Self::LONGEST >> 10),
+                help: "look for a part of it, or compare with a file",
+                place: 0..source.len(),
+            });
+        }
         regex::RegexBuilder::new(source)
             .multi_line(true)
             .size_limit(Self::SIZE_LIMIT)

@@ -26,6 +26,9 @@ pub enum QueryError {
     /// It is longer or more deeply nested than any that is of use.
     #[error("it is longer than 1000 bytes, or nested more than 16 deep")]
     TooLarge,
+    /// It was made of what a program has written, and looks everywhere more than once.
+    #[error("a path that is made when a step begins has one `..` at most, and no `,` between names")]
+    TooBroad,
 }
 
 /// A value that was found.
@@ -58,6 +61,18 @@ impl Query {
         }
     }
 
+    /// Reads a path that is made of what programs have written. What it finds of a text has no other limit than that
+    /// there are so many values: each `..`, and each `,`, multiplies that.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the text is no path, too large, or finds a value more than once.
+    pub fn parse_made(source: &str) -> Result<Self, QueryError> {
+        let query = Self::parse(source)?;
+        let plain = without_texts(source);
+        let is_broad = plain.matches("..").count() > 1 || plain.contains(',');
+        if is_broad { Err(QueryError::TooBroad) } else { Ok(query) }
+    }
+
     /// What the user wrote.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -67,21 +82,8 @@ impl Query {
     /// Whether it names one place, so that what it finds is one value or none: it has but names and indices.
     #[must_use]
     pub fn is_singular(&self) -> bool {
-        let mut quoted = None;
-        let mut characters = self.source.chars();
-        while let Some(c) = characters.next() {
-            match (quoted, c) {
-                (Some(_), '\\') => drop(characters.next()),
-                (Some(mark), c) if mark == c => quoted = None,
-                (Some(_), _) => {}
-                (None, '\'' | '"') => quoted = Some(c),
-                (None, '*' | '?' | ':' | ',') => return false,
-                (None, _) => {}
-            }
-        }
-        // Outside of quotes two dots stand for descendants alone; within, at worst a singular path is taken for
-        // one that may find several.
-        !self.source.contains("..")
+        let plain = without_texts(&self.source);
+        !plain.contains(['*', '?', ':', ',']) && !plain.contains("..")
     }
 
     /// Everything it finds, in order.
@@ -96,6 +98,23 @@ impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
+}
+
+/// The path less what stands in quotes.
+fn without_texts(source: &str) -> String {
+    let mut quoted = None;
+    let mut characters = source.chars();
+    let mut plain = String::with_capacity(source.len());
+    while let Some(c) = characters.next() {
+        match (quoted, c) {
+            (Some(_), '\\') => drop(characters.next()),
+            (Some(mark), c) if mark == c => quoted = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quoted = Some(c),
+            (None, c) => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// How deep brackets of any kind are nested; those in quotes are counted, too, which only errs on the safe side.
@@ -160,6 +179,17 @@ mod tests {
         let deep = |open: &str, close: &str| format!("$[?{}@.a{}]", open.repeat(300), close.repeat(300));
         for hostile in [deep("(", ")"), deep("!(", ")"), deep("@[?", "]"), "$.a".repeat(400)] {
             assert_eq!(Query::parse(&hostile).expect_err("too large"), QueryError::TooLarge);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_made_finds_nothing_twice() {
+        for path in ["$.a[0]", "$..a[?@.b == 'x,y..z..']", "$[*].a[1:2]"] {
+            assert!(Query::parse_made(path).is_ok(), "{path}");
+        }
+        for path in ["$..*..*", "$[0,0]", "$[?@..a].b..c"] {
+            assert!(Query::parse(path).is_ok(), "{path}");
+            assert_eq!(Query::parse_made(path).expect_err(path), QueryError::TooBroad);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The step `sql`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::late::Late;
 use crate::text::Template;
 
 /// A step that asks a database.
@@ -13,9 +13,9 @@ pub struct SqlStep {
     /// What is carried out, in order. Never empty.
     pub statements: Vec<SqlStatement>,
     /// Whether all of it is one transaction.
-    pub transaction: bool,
+    pub transaction: Late<bool>,
     /// How long it waits while others have locked what it wants, where that was said.
-    pub busy_timeout: Option<Duration>,
+    pub busy_timeout: Option<Late<Duration>>,
 }
 
 impl SqlStep {
@@ -56,5 +56,5 @@ pub enum SqlParameter {
     /// An object.
     Object(Vec<(String, SqlParameter)>),
     /// Bytes.
-    Blob(Arc<[u8]>),
+    Blob(Late<Vec<u8>>),
 }

@@ -26,10 +26,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::assertion::Setting;
+use crate::assertion::{self, Setting};
 use crate::model::{
-    CallInput, Failure, FailureKind, Gauge, GoldenChange, HttpRequest, Outcome, Position, Skip, Step,
-    StepAction, StepNumber, StepRecord, Subject, TestCase, WorkingDirectory,
+    CallInput, Failure, FailureKind, Gauge, GoldenChange, HttpRequest, LateError, Outcome, Pending, Position,
+    Skip, Step, StepAction, StepNumber, StepRecord, Subject, TestCase, WorkingDirectory,
 };
 use crate::process::{Cancellation, Spill};
 use crate::text::Variables;
@@ -163,12 +163,27 @@ pub type Probe = dyn Fn(Duration, &Cancellation) -> Result<(), String> + Send + 
 /// How many bytes of each stream go into reports and the journal, once the step has been judged.
 const RECORDED: usize = 64 << 10;
 
+/// Makes everything of a step that is known only when it begins, to see whether that is possible.
+fn prepare(step: &Step, variables: &Variables) -> Result<(), LateError> {
+    let times = step.timeout.iter().map(|timeout| timeout as &dyn Pending);
+    let times = times.chain(step.until.iter().map(|until| &**until as &dyn Pending));
+    times.chain(step.action.pending()).try_for_each(|pending| pending.attempt(variables))?;
+    assertion::prepare(&step.checks, &step.captures, variables)
+}
+
 /// Executes a step, which must be over by `deadline` and within its own time.
 #[must_use]
 pub fn execute(step: &Step, deadline: Deadline, surroundings: &Surroundings<'_>) -> StepResult {
+    if let Err(error) = prepare(step, surroundings.variables) {
+        // What a message has cut cannot be masked any more.
+        let masked = surroundings.redactor.map(|redactor| redactor.variables(surroundings.variables));
+        let told = masked.and_then(|variables| prepare(step, &variables).err());
+        let LateError { position, message } = told.unwrap_or(error);
+        return StepResult::not_started(StepRecord::new(String::new()), &position, message);
+    }
     let once = |deadline| match &step.action {
         StepAction::Run(run) => run::execute(step, run, deadline, surroundings),
-        StepAction::Sleep(duration) => sleep::execute(step, *duration, deadline, surroundings),
+        StepAction::Sleep(duration) => sleep::execute(step, duration, deadline, surroundings),
         StepAction::File(file) => file::execute(step, file, deadline, surroundings),
         #[cfg(feature = "http")]
         StepAction::Http(http) => http::execute(step, http, deadline, surroundings),
@@ -183,7 +198,7 @@ pub fn execute(step: &Step, deadline: Deadline, surroundings: &Surroundings<'_>)
         StepAction::Call(call) => call::execute(step, call, deadline, surroundings),
     };
     let mut result = match &step.until {
-        None => once(deadline.earlier(Deadline::after(step.timeout))),
+        None => once(deadline.earlier(Deadline::after(own_limit(step, surroundings)))),
         Some(until) => {
             let result = until::execute(step, until, deadline, surroundings, once);
             surroundings.spill.inspect(|spill| spill.forget_aside());
@@ -201,10 +216,16 @@ pub fn execute(step: &Step, deadline: Deadline, surroundings: &Surroundings<'_>)
     result
 }
 
+/// The limit that the step has of its own, if it has one.
+fn own_limit(step: &Step, around: &Surroundings<'_>) -> Option<Duration> {
+    let limit = step.timeout.as_ref()?.value(around.variables).ok()?;
+    Some(limit.into_owned())
+}
+
 /// How long the step may take, in words.
 fn time_limit(step: &Step, around: &Surroundings<'_>) -> String {
     let of_case = around.case.time.timeout;
-    format_duration(step.timeout.map_or(of_case, |own| own.min(of_case)))
+    format_duration(own_limit(step, around).map_or(of_case, |own| own.min(of_case)))
 }
 
 impl StepResult {

@@ -6,7 +6,7 @@
 use std::slice;
 
 use crate::assertion::{Finding, Setting, capture, check};
-use crate::model::{Capture, Check, Fact, Failure, GoldenChange, Observation, Subject};
+use crate::model::{Capture, Check, Fact, Failure, FailureKind, GoldenChange, Observation, Subject};
 use crate::text::Variables;
 use crate::text::redact::Redactor;
 
@@ -21,12 +21,10 @@ pub(super) fn findings(
     let one = |check_one: &Check| {
         let alone = slice::from_ref(check_one);
         let finding = check(alone, observation, setting).pop()?;
-        let Some(told) =
-            check(alone, &masked.observation, &masked.setting(&check_one.subject, setting)).pop()
-        else {
-            return Some(finding);
-        };
-        let failure = told.into_failure();
+        let told = check(alone, &masked.observation, &masked.setting(&check_one.subject, setting)).pop();
+        // A mask is not always what can stand in place of a secret, in a regular expression for example.
+        let told = told.map(Finding::into_failure).filter(|failure| failure.kind != FailureKind::Start);
+        let Some(failure) = told else { return Some(finding) };
         Some(match finding {
             Finding::Failure(_) => Finding::Failure(failure),
             Finding::Golden(change) => Finding::Golden(GoldenChange { failure, ..change }),
@@ -47,7 +45,8 @@ pub(super) fn captures(
         let alone = slice::from_ref(wanted);
         let failures = capture(alone, observation, setting).err()?;
         let told = capture(alone, &masked.observation, &masked.setting(&wanted.subject, setting));
-        Some(told.err().unwrap_or(failures))
+        let is_of_use = |told: &Vec<Failure>| told.iter().all(|failure| failure.kind != FailureKind::Start);
+        Some(told.err().filter(is_of_use).unwrap_or(failures))
     };
     captures.iter().filter_map(one).flatten().collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Failure, FailureKind, Observation, Outcome, Step, StepRecord, StepStatus};
+use crate::model::{Failure, FailureKind, Late, Observation, Outcome, Step, StepRecord, StepStatus};
 use crate::step::{StepResult, Surroundings, judge, time_limit};
 use crate::time::{Deadline, clock, format_duration};
 
@@ -11,10 +11,17 @@ const NAP: Duration = Duration::from_millis(100);
 
 pub(super) fn execute(
     step: &Step,
-    duration: Duration,
+    duration: &Late<Duration>,
     deadline: Deadline,
     around: &Surroundings<'_>,
 ) -> StepResult {
+    let duration = match duration.value(around.variables) {
+        Ok(duration) => duration.into_owned(),
+        Err(error) => {
+            let record = StepRecord::new("sleep".to_owned());
+            return StepResult::not_started(record, &error.position, error.message);
+        }
+    };
     let mut record = StepRecord::new(format!("sleep {}", format_duration(duration)));
     let begin = clock::now();
     let end = Deadline::after(Some(duration));

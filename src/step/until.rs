@@ -2,19 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, FailureKind, Outcome, Step, Until};
-use crate::step::{StepResult, Surroundings};
+use crate::model::{Failure, FailureKind, Late, Outcome, Step, StepRecord, Until};
+use crate::step::{StepResult, Surroundings, own_limit};
 use crate::time::{Deadline, format_duration};
 
 /// Tries until a try passes, cannot start at all, or the time is over: that of `until`, or before it `deadline`.
 /// `once` makes one try, which must be over by the deadline it is given.
 pub(super) fn execute(
     step: &Step,
-    until: &Until,
+    until: &Late<Until>,
     deadline: Deadline,
     around: &Surroundings<'_>,
     once: impl Fn(Deadline) -> StepResult,
 ) -> StepResult {
+    let until = match until.value(around.variables) {
+        Ok(until) => until,
+        Err(error) => {
+            let record = StepRecord::new(String::new());
+            return StepResult::not_started(record, &error.position, error.message);
+        }
+    };
+    let own_limit = own_limit(step, around);
     let begin = Instant::now();
     let window = Deadline::after(Some(until.limit));
     let both = deadline.earlier(window);
@@ -23,7 +31,7 @@ pub(super) fn execute(
     let mut tries = 0u32;
     loop {
         tries += 1;
-        let mut result = once(both.earlier(Deadline::after(step.timeout)));
+        let mut result = once(both.earlier(Deadline::after(own_limit)));
         leaked.append(&mut result.leaked);
         if !matches!(result.outcome, Outcome::Failed | Outcome::TimedOut) {
             return StepResult { leaked, ..result };
@@ -44,7 +52,7 @@ pub(super) fn execute(
         if both.remaining().is_some_and(|left| left <= until.every) {
             let end = if both == deadline { End::OfCase } else { End::OfUntil };
             let effort = Effort { tries, took: begin.elapsed() };
-            return StepResult { leaked, ..conclude(last, end, &effort, (step, until), around) };
+            return StepResult { leaked, ..conclude(last, end, &effort, (step, &until), around) };
         }
         if around.cancellation.wait(until.every) {
             return StepResult::interrupted(last.record, leaked);
@@ -75,7 +83,7 @@ fn conclude(
     (step, until): (&Step, &Until),
     around: &Surroundings<'_>,
 ) -> StepResult {
-    let is_timeout = last.outcome == Outcome::TimedOut && step.timeout.is_none();
+    let is_timeout = last.outcome == Outcome::TimedOut && own_limit(step, around).is_none();
     match (end, last.failures.first_mut()) {
         (End::OfUntil, Some(failure)) if is_timeout => {
             failure.message =

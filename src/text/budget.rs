@@ -1,4 +1,5 @@
-//! How much the expressions of one template may make: what is short to write can be of any size.
+//! How much the expressions of one template may make, and how much they may look at: what is short to write can be of
+//! any size, and take any time.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,6 +8,8 @@ use minijinja::{Error, ErrorKind, Value};
 
 /// What the values that one template makes may weigh together, in bytes.
 pub(in crate::text) const LIMIT: usize = 8 << 20;
+/// What filters and tests may look at together, in bytes: a value counts as often as it is looked at.
+const MOST_WORK: usize = 16 * LIMIT;
 /// What a value in a list weighs beside its text.
 pub(in crate::text) const ITEM: usize = 32;
 /// A variable of at least this weight may be named once for nothing: it is there already.
@@ -14,18 +17,34 @@ const LARGE: usize = 4096;
 
 thread_local! {
     static LEFT: Cell<usize> = const { Cell::new(LIMIT) };
+    static WORK_LEFT: Cell<usize> = const { Cell::new(MOST_WORK) };
     static NAMED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Begins with a template of which this much is spent already.
 pub(in crate::text) fn begin(spent: usize) {
     LEFT.set(LIMIT.saturating_sub(spent));
+    WORK_LEFT.set(MOST_WORK);
     NAMED.with_borrow_mut(Vec::clear);
 }
 
 /// Refuses what would weigh more than what is left.
 pub(in crate::text) fn foresee(weight: usize) -> Result<(), Error> {
     if weight > LEFT.get() { Err(too_large()) } else { Ok(()) }
+}
+
+/// Takes the weight of what a filter or a test looks at, or refuses to let it begin.
+pub(in crate::text) fn work(arguments: &[Value]) -> Result<(), Error> {
+    for argument in arguments {
+        let left = WORK_LEFT.get();
+        let weight = weigh(argument, left.saturating_add(1));
+        if weight > left {
+            let message = "it takes more work than a template may make";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+        WORK_LEFT.set(left - weight);
+    }
+    Ok(())
 }
 
 /// Takes the weight of a value that was made.

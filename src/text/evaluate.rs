@@ -72,8 +72,7 @@ impl<'s> Compiled<'s> {
         // What is repeated is known only with the variables, and so is looked at once more with those.
         evaluate(source, &Value::from_object(Layers::default()), || {
             let template = compile(source)?;
-            let mut names: Vec<_> = named(&template).into_iter().collect();
-            names.sort();
+            let names = named(source).into_iter().collect();
             let form = match single(source).and_then(|inner| ENVIRONMENT.compile_expression(inner).ok()) {
                 Some(expression) => Form::Value(expression),
                 None => Form::Text(template),

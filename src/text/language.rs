@@ -16,7 +16,7 @@ use crate::text::template::shown;
 pub(in crate::text) const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
 /// The filters that templates can use.
-pub const FILTERS: [&str; 38] = [
+pub const FILTERS: [&str; 39] = [
     "abs",
     "bool",
     "capitalize",
@@ -39,6 +39,7 @@ pub const FILTERS: [&str; 38] = [
     "map",
     "max",
     "min",
+    "regex_escape",
     "reject",
     "rejectattr",
     "replace",
@@ -106,8 +107,17 @@ pub(in crate::text) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLoc
         let filter = filter(name);
         environment.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>| {
             let arguments: Vec<Value> = arguments.0.into_iter().map(Value::from).collect();
+            budget::work(&arguments)?;
             budget::foresee(growth(name, &arguments)?)?;
             made(filter.call(state, &arguments))
+        });
+    }
+    for name in TESTS {
+        let test = test(name);
+        environment.add_test(name, move |state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>| {
+            let arguments: Vec<Value> = arguments.0.into_iter().map(Value::from).collect();
+            budget::work(&arguments)?;
+            test.call(state, &arguments).map(|holds| holds.is_true())
         });
     }
     let range = Value::from_function(functions::range);
@@ -116,7 +126,6 @@ pub(in crate::text) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLoc
         made(range.call(state, &arguments))
     });
     environment.add_function("dict", functions::dict);
-    add_tests(&mut environment);
     environment
 });
 
@@ -146,6 +155,7 @@ fn filter(name: &str) -> Value {
         "map" => Value::from_function(filters::map),
         "max" => Value::from_function(filters::max),
         "min" => Value::from_function(filters::min),
+        "regex_escape" => Value::from_function(|text: &str| regex::escape(text)),
         "reject" => Value::from_function(filters::reject),
         "rejectattr" => Value::from_function(filters::rejectattr),
         "replace" => Value::from_function(filters::replace),
@@ -166,34 +176,37 @@ fn filter(name: &str) -> Value {
     }
 }
 
-fn add_tests(environment: &mut Environment<'_>) {
-    environment.add_test("boolean", checks::is_boolean);
-    environment.add_test("defined", checks::is_defined);
-    environment.add_test("divisibleby", checks::is_divisibleby);
-    environment.add_test("endingwith", checks::is_endingwith);
-    environment.add_test("even", checks::is_even);
-    environment.add_test("false", checks::is_false);
-    environment.add_test("float", checks::is_float);
-    environment.add_test("in", checks::is_in);
-    environment.add_test("integer", checks::is_integer);
-    environment.add_test("iterable", checks::is_iterable);
-    environment.add_test("lower", checks::is_lower);
-    environment.add_test("mapping", checks::is_mapping);
-    environment.add_test("none", checks::is_none);
-    environment.add_test("number", checks::is_number);
-    environment.add_test("odd", checks::is_odd);
-    environment.add_test("sequence", checks::is_sequence);
-    environment.add_test("startingwith", checks::is_startingwith);
-    environment.add_test("string", checks::is_string);
-    environment.add_test("true", checks::is_true);
-    environment.add_test("undefined", checks::is_undefined);
-    environment.add_test("upper", checks::is_upper);
-    environment.add_test("eq", checks::is_eq);
-    environment.add_test("ne", checks::is_ne);
-    environment.add_test("lt", checks::is_lt);
-    environment.add_test("le", checks::is_le);
-    environment.add_test("gt", checks::is_gt);
-    environment.add_test("ge", checks::is_ge);
+fn test(name: &str) -> Value {
+    match name {
+        "boolean" => Value::from_function(checks::is_boolean),
+        "defined" => Value::from_function(checks::is_defined),
+        "divisibleby" => Value::from_function(checks::is_divisibleby),
+        "endingwith" => Value::from_function(checks::is_endingwith),
+        "even" => Value::from_function(checks::is_even),
+        "false" => Value::from_function(checks::is_false),
+        "float" => Value::from_function(checks::is_float),
+        "in" => Value::from_function(checks::is_in),
+        "integer" => Value::from_function(checks::is_integer),
+        "iterable" => Value::from_function(checks::is_iterable),
+        "lower" => Value::from_function(checks::is_lower),
+        "mapping" => Value::from_function(checks::is_mapping),
+        "none" => Value::from_function(checks::is_none),
+        "number" => Value::from_function(checks::is_number),
+        "odd" => Value::from_function(checks::is_odd),
+        "sequence" => Value::from_function(checks::is_sequence),
+        "startingwith" => Value::from_function(checks::is_startingwith),
+        "string" => Value::from_function(checks::is_string),
+        "true" => Value::from_function(checks::is_true),
+        "undefined" => Value::from_function(checks::is_undefined),
+        "upper" => Value::from_function(checks::is_upper),
+        "eq" => Value::from_function(checks::is_eq),
+        "ne" => Value::from_function(checks::is_ne),
+        "lt" => Value::from_function(checks::is_lt),
+        "le" => Value::from_function(checks::is_le),
+        "gt" => Value::from_function(checks::is_gt),
+        "ge" => Value::from_function(checks::is_ge),
+        other => unreachable!("no test {other}"),
+    }
 }
 
 /// The widest that `format` and `indent` fill up with spaces.
@@ -216,7 +229,12 @@ fn growth(name: &str, arguments: &[Value]) -> Result<usize, Error> {
             let joiner = argument(rest, "d").map_or(0, |joiner| weight(&joiner));
             value.len().unwrap_or(LIMIT).saturating_mul(joiner).saturating_add(weight(value))
         }
+        ("sort", _) if named(rest, "attribute").is_some() => {
+            let keys = named(rest, "attribute").map_or(0, |keys| weight(&keys));
+            value.len().unwrap_or(text.len()).saturating_mul(keys.saturating_add(ITEM))
+        }
         ("list" | "reverse" | "sort" | "unique" | "map" | "select" | "reject", _) => text.len() * ITEM,
+        ("regex_escape", _) => text.len() * 2,
         ("lines", _) => count("\n") * ITEM,
         ("split", [by, ..]) if by.as_str().is_some() => count(by.as_str().unwrap_or_default()) * ITEM,
         ("split", _) => text.len() / 2 * ITEM,
@@ -242,8 +260,7 @@ fn growth(name: &str, arguments: &[Value]) -> Result<usize, Error> {
 
 /// Whether `sum` is told what to begin with, which may be a list.
 fn takes_start(arguments: &[Value]) -> bool {
-    let named = arguments.last().and_then(|last| Kwargs::try_from(last.clone()).ok());
-    arguments.len() > 1 || named.is_some_and(|named| named.peek::<Value>("start").is_ok())
+    arguments.len() > 1 || named(arguments, "start").is_some()
 }
 
 fn refused(message: String) -> Error {
@@ -285,6 +302,12 @@ fn widths(format: &str) -> Result<usize, Error> {
         }
     }
     Ok(sum)
+}
+
+/// The argument that is given by this name.
+fn named(arguments: &[Value], name: &str) -> Option<Value> {
+    let named = Kwargs::try_from(arguments.last()?.clone()).ok()?;
+    named.peek::<Value>(name).ok()
 }
 
 /// The first argument, or the one that has this name.
@@ -360,6 +383,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_short_takes_no_long_time() {
+        for bomb in [
+            "range(90000)|select('in', range(90000)|list)|list|length",
+            "range(90000)|reject('in', range(90000))|list|length",
+            "range(90000)|select('ne', 'x'*1000000)|list|length",
+            "range(90000)|map('string')|map('replace', 'xy'*500000, '')|list|length",
+            "range(90000)|map('string')|map('trim', 'xy'*500000)|list|length",
+            "range(9000)|sort(attribute='a,'*100000)|length",
+        ] {
+            let error = text(bomb).expect_err(bomb);
+            assert!(error.contains("larger than") || error.contains("takes more"), "{bomb}: {error}");
+        }
+        let (list, other) = ("range(9000)|list", "range(9000)|reverse|sort|list");
+        assert_eq!(text(&format!("({list}) == ({other})")), Ok("true".to_owned()));
+        assert_eq!(text(&format!("{list}|unique|select('in', [1, 2])|list")), Ok("[1,2]".to_owned()));
+    }
+
+    #[test]
     fn what_is_of_use_stays() {
         for (expression, expected) in [
             ("'%03d: %-5s|%.2f'|format(n, 'a', 1.5)", "007: a    |1.50"),
@@ -375,6 +416,7 @@ mod tests {
             ("n // 2 * 2", "6"),
             ("'*' ~ n * 2", "*14"),
             ("[n] * 2", "[7, 7]"),
+            ("'a.b(' | regex_escape", "a\\.b\\("),
             ("n is odd and n is not string", "true"),
         ] {
             assert_eq!(text(expression), Ok(expected.to_owned()), "{expression}");

@@ -58,8 +58,9 @@ struct Product {
     right: (usize, usize),
 }
 
+/// What a token is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(in crate::text) enum Kind {
     Open,
     Close,
     Times,
@@ -70,16 +71,18 @@ enum Kind {
     Part,
 }
 
-struct Token {
-    kind: Kind,
-    start: usize,
-    end: usize,
+/// A token with its place.
+pub(in crate::text) struct Token {
+    pub(in crate::text) kind: Kind,
+    pub(in crate::text) start: usize,
+    pub(in crate::text) end: usize,
 }
 
 /// Words that end an operand.
 const WORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
-fn tokens(expression: &str) -> Vec<Token> {
+/// What an expression consists of, as far as it matters here.
+pub(in crate::text) fn tokens(expression: &str) -> Vec<Token> {
     let bytes = expression.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;

@@ -12,6 +12,7 @@ use minijinja::ErrorKind;
 use minijinja::value::{Object, Serde, Value, ValueKind};
 
 use crate::text::language::{ENVIRONMENT, FUNCTIONS};
+use crate::text::slices::without_slices;
 use crate::text::{budget, repetition};
 
 /// The values a template may name; nested objects are reached with dots, as in `{{ env.HOME }}`.
@@ -77,9 +78,7 @@ impl Template {
     pub fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Literal(_) => BTreeSet::new(),
-            Self::Expression(source) => {
-                ENVIRONMENT.template_from_str(source).map(|template| named(&template)).unwrap_or_default()
-            }
+            Self::Expression(source) => named(source),
         }
     }
 
@@ -124,6 +123,35 @@ impl Template {
             _ => Ok(self.render(variables)?.into_owned().into()),
         }
     }
+}
+
+/// The value with every text in it rendered, its keys among them; one that is an expression keeps the type of its
+/// value.
+///
+/// # Errors
+/// [`TemplateError`] when a text is no template or a name has no value, or when two keys become the same.
+pub fn render_value(
+    value: &serde_json::Value,
+    variables: &Variables,
+) -> Result<serde_json::Value, TemplateError> {
+    Ok(match value {
+        serde_json::Value::String(text) => Template::parse(text)?.value(variables)?,
+        serde_json::Value::Array(items) => {
+            items.iter().map(|item| render_value(item, variables)).collect::<Result<_, _>>()?
+        }
+        serde_json::Value::Object(members) => {
+            let mut rendered = serde_json::Map::new();
+            for (key, member) in members {
+                let key = Template::parse(key)?.render(variables)?.into_owned();
+                if rendered.contains_key(&key) {
+                    return Err(TemplateError { message: format!("the key {key:?} stands twice") });
+                }
+                rendered.insert(key, render_value(member, variables)?);
+            }
+            serde_json::Value::Object(rendered)
+        }
+        other => other.clone(),
+    })
 }
 
 /// The longest expression, in bytes. Chains of operators make minijinja recurse, so that a few megabytes of them
@@ -178,7 +206,8 @@ fn expressions(source: &str) -> impl Iterator<Item = Range<usize>> {
 #[must_use]
 pub fn place_of_name(source: &str, name: &str) -> Option<Range<usize>> {
     let is_named = |place: &Range<usize>| {
-        let expression = ENVIRONMENT.compile_expression(&source[place.clone()]);
+        let without = without_slices(&source[place.clone()]);
+        let expression = ENVIRONMENT.compile_expression(&without);
         expression.is_ok_and(|expression| expression.undeclared_variables(true).contains(name))
     };
     let place = expressions(source).find(is_named)?;
@@ -207,10 +236,18 @@ fn expression_length(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The variables that a template names, dotted ones whole.
-pub(in crate::text) fn named(template: &minijinja::Template<'_, '_>) -> BTreeSet<String> {
-    let names = template.undeclared_variables(true);
-    names.into_iter().filter(|name| !FUNCTIONS.contains(&name.as_str())).collect()
+/// The variables that a template names, dotted ones whole; none where it cannot be read.
+pub(in crate::text) fn named(source: &str) -> BTreeSet<String> {
+    let mut without = String::with_capacity(source.len());
+    let mut from = 0;
+    for place in expressions(source) {
+        without.push_str(&source[from..place.start]);
+        without.push_str(&without_slices(&source[place.clone()]));
+        from = place.end;
+    }
+    without.push_str(&source[from..]);
+    let names = ENVIRONMENT.template_from_str(&without).map(|template| template.undeclared_variables(true));
+    names.into_iter().flatten().filter(|name| !FUNCTIONS.contains(&name.as_str())).collect()
 }
 
 fn is_unknown(error: &minijinja::Error) -> bool {
@@ -338,7 +375,7 @@ mod tests {
 
     #[test]
     fn names_are_listed_whole() {
-        let template = Template::parse("{{ dir }} {{ env.LANG }} {{ dir }}").expect("valid");
-        assert_eq!(template.names().into_iter().collect::<Vec<_>>(), ["dir", "env.LANG"]);
+        let template = Template::parse("{{ dir }} {{ env.LANG }} {{ dir }} {{ id[n:] }}").expect("valid");
+        assert_eq!(template.names().into_iter().collect::<Vec<_>>(), ["dir", "env.LANG", "id", "n"]);
     }
 }

@@ -226,3 +226,14 @@ fn equal_labels_are_counted_each_for_itself() {
     let ids: Vec<_> = run.stdout.lines().collect();
     assert_eq!(ids, ["a::n[x=1]", "a::n[x=1.0]", "a::n[x=1#2]", "a::n[x=true]", "a::n[x=true#2]"]);
 }
+
+#[test]
+fn a_quote_within_a_cell_is_a_character() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "rows: {file: t.csv}\nrun: 'test \"$X\" = \"$Y\"'\nenv: {X: '{{ x }}', Y: 'a\"b'}\n",
+    );
+    let suite = suite.file("t.csv", "x,y\na\"b,1\n\"a\"\"b\",2\n");
+    let run = suite.run(&[]).expect_code(0);
+    assert!(run.stdout.contains("2 passed"), "{}", run.stdout);
+}

@@ -51,6 +51,7 @@ mod httpbin;
 mod init;
 mod interfere;
 mod interruption;
+mod late;
 mod layers;
 mod leniency;
 mod manual;

@@ -67,13 +67,19 @@ fn another_validator_accepts_every_sample_suite() {
 }
 
 /// Descriptors that are wrong, each in one way.
-const BAD: [&str; 33] = [
+const BAD: [&str; 39] = [
     r#"{ "run": ["a"], "expcet": {} }"#,
     r#"{ "run": 5 }"#,
     r#"{ "run": [] }"#,
     r#"{ "run": ["a", 5] }"#,
     r#"{ "run": "a", "timeout": 5 }"#,
     r#"{ "run": "a", "timeout": "5 sec" }"#,
+    r#"{ "run": "a", "timeout": "0s" }"#,
+    r#"{ "sleep": "0.0m0s" }"#,
+    r#"{ "run": "a", "expect": { "stdout": [{}] } }"#,
+    r#"{ "run": "a", "expect": { "stdout": { "one_of": ["a", {}] } } }"#,
+    r#"{ "run": "a", "expect": { "stdout": { "jsonpath": { "$.a": {} } } } }"#,
+    r#"{ "http": "http://h", "expect": { "jsonpath": { "$.a": {} } } }"#,
     r#"{ "run": "a", "retries": -1 }"#,
     r#"{ "run": "a", "retries": { "delay": "1s" } }"#,
     r#"{ "run": "a", "skip": true }"#,
@@ -141,7 +147,11 @@ fn another_validator_agrees_about_settings() {
 }
 
 /// Descriptors with expressions, or many cases, where other values stand elsewhere.
-const GOOD: [&str; 9] = [
+const GOOD: [&str; 13] = [
+    r#"{ "steps": [{ "run": "a", "capture": { "n": "stdout" } }, { "run": "b", "timeout": "{{ n }}", "until": { "for": "{{ n }}s" }, "expect": { "exit": ["{{ n }}", 1], "signal": null, "stdout": { "number": { "equals": "{{ n }}", "tolerance": "{{ n }}" }, "bytes": { "hex": "00", "at": "{{ n }}" }, "jsonpath": { "$[{{ n }}]": { "empty": "{{ n }}" } } } }, "capture": { "x": { "line": "{{ n }}" } } }] }"#,
+    r#"{ "steps": [{ "sleep": "1s0ms" }, { "sql": { "url": "sqlite:a", "query": "b", "busy_timeout": "0s", "transaction": "{{ attempt }}" }, "expect": { "rows": "{{ attempt }}", "rows_affected": "{{ attempt }}" } }] }"#,
+    r#"{ "cases": [{ "name": "a", "run": "a", "expect": { "stdout": {} } }, { "name": "b", "run": "a", "expect": { "stdout": { "number": { "tolerance": 1 } } } }], "defaults": { "expect": { "stdout": { "number": { "equals": 1 } } } } }"#,
+    r#"{ "http": { "url": "http://h", "method": "{{ env.M }}", "follow": "{{ attempt }}", "timeouts": { "connect": "{{ attempt }}s" }, "tls": { "insecure": "{{ env.M }}" } }, "env": { "M": "GET" }, "expect": { "status": ["{{ attempt }}00", "2xx"], "duration": { "max": "{{ attempt }}s" } } }"#,
     r#"{ "vars": { "n": 1, "l": ["a"], "t": true, "d": "1s" }, "run": "{{ l }}", "retries": "{{ n }}", "timeout": "{{ d }}", "exclusive": "{{ t }}", "tags": "{{ l }}" }"#,
     r#"{ "vars": { "n": 1 }, "run": "a", "retries": { "count": "{{ n }}", "delay": "{{ n }}s" }, "expect": { "exit": ["{{ n }}", 2], "stdout": { "number": { "min": "{{ n }}" }, "empty": "{{ n == 2 }}" } } }"#,
     r#"{ "vars": { "s": "TERM", "e": {} }, "run": "a", "env": "{{ e }}", "expect": { "signal": "{{ s }}", "files": { "x": { "exists": "{{ s == 'x' }}" } } } }"#,

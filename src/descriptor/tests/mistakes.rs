@@ -23,10 +23,10 @@ const MISTAKES: [Mistake; 76] = [
     ("a.test.yaml", "run: [echo, {{ x }}]", (1, 14), "expected string scalar", "put quotes around"),
     (
         "a.test.yaml",
-        "run: a\nexpect: {stdout: {matches: \"{{ work }}\"}}",
+        "run: a\nexpect: {stdout: {matches: \"{{ wrok }}\"}}",
         (2, 29),
-        "`work` is known only when the case runs",
-        "use a variable from `vars`",
+        "unknown variable `wrok`",
+        "did you mean `work`?",
     ),
     ("a.test.json", "{\"run\": \"a\", \"expect\": [3]}", (1, 24), "expected an object", ""),
     ("a.test.json", "{\"run\": \"a\", \"expect\": 3}", (1, 24), "expected an object", ""),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Loaded, load};
 use crate::model::{
-    CaseInfo, ExitCodes, RunCommand, StepAction, StepInput, Subject, Test, TestCase, WorkingDirectory,
+    CaseInfo, ExitCodes, Late, RunCommand, StepAction, StepInput, Subject, Test, TestCase, WorkingDirectory,
 };
 
 const JSON: &str = r#"{
@@ -196,13 +196,15 @@ fn every_key_arrives() {
     let checks = &one.steps[0].checks;
     let subject = |subject: &Subject| checks.iter().filter(|check| check.subject == *subject).count();
     assert_eq!((subject(&Subject::Exit), subject(&Subject::Stdout), subject(&Subject::Stderr)), (1, 10, 1));
-    assert!(matches!(&checks[0].matcher.test, Test::Exit(ExitCodes::OneOf(codes)) if codes == &[0, 3]));
+    assert!(
+        matches!(&checks[0].matcher.test, Test::Exit(Late::Known(ExitCodes::OneOf(codes))) if codes == &[0, 3])
+    );
     assert!(checks.iter().any(
         |check| matches!(&check.matcher.test, Test::Json { value, exact: true } if value["x-k"][1].is_null())
     ));
     let [first, second] = two.steps.as_slice() else { panic!("two steps") };
-    assert!(matches!(first.checks[0].matcher.test, Test::Signal(15)));
-    assert_eq!(first.timeout, Some(Duration::from_secs(1)));
+    assert!(matches!(first.checks[0].matcher.test, Test::Signal(Late::Known(15))));
+    assert_eq!(first.timeout, Some(Duration::from_secs(1).into()));
     assert!(second.always);
     let StepAction::Run(run) = &second.action else { panic!("no process") };
     assert!(matches!(&run.command, RunCommand::Shell(script) if script.source() == "true"));
@@ -216,7 +218,7 @@ fn a_single_case_is_named_by_its_file_and_must_exit_with_0() {
     let Loaded { cases, .. } = loaded("a/b/hello.test.yaml", "run: ['true']\n");
     assert_eq!(cases[0].info.id.as_str(), "a/b/hello::hello");
     assert!(
-        matches!(&cases[0].steps[0].checks[0].matcher.test, Test::Exit(ExitCodes::OneOf(codes)) if codes == &[0])
+        matches!(&cases[0].steps[0].checks[0].matcher.test, Test::Exit(Late::Known(ExitCodes::OneOf(codes))) if codes == &[0])
     );
     let position = &cases[0].steps[0].checks[0].matcher.position;
     assert_eq!((position.line, position.column), (1, 1));

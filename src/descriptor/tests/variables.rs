@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Around, Defaults, Fake, diagnostics, load, read, with_file};
-use crate::model::{ExitCodes, Retries, RunCommand, StepAction, Test};
+use crate::model::{ExitCodes, Late, Retries, RunCommand, StepAction, Test};
 use crate::text::{Template, Variables};
 
 #[test]
@@ -27,7 +27,7 @@ fn a_value_alone_keeps_its_type() {
     assert_eq!(case.inputs[0].pattern, "a.txt");
     assert_eq!(case.files[0].path.to_str(), Some("3s.txt"));
     let tests: Vec<_> = case.steps[0].checks.iter().map(|check| check.matcher.test.clone()).collect();
-    assert!(matches!(&tests[0], Test::Exit(ExitCodes::OneOf(codes)) if *codes == [7]));
+    assert!(matches!(&tests[0], Test::Exit(Late::Known(ExitCodes::OneOf(codes))) if *codes == [7]));
     let Test::Json { value, .. } = &tests[1] else { panic!("{tests:?}") };
     assert_eq!(*value, serde_json::json!({"v": {"k": [1, {"x": null}]}, "w": "a2"}));
     assert!(matches!(&tests[2], Test::Equals(Template::Literal(text)) if text.as_ref() == "2"));
@@ -117,12 +117,16 @@ fn mistakes_in_templates_are_told_before_anything_runs() {
             "2:11 `attempt` is known only when the case runs, too late for this value",
         ),
         (
-            "steps: [{run: a, capture: {id: stdout}}, {run: b, timeout: '{{ id }}'}]",
-            "1:61 `id` is known only when the case runs, too late for this value",
+            "steps: [{run: a, capture: {id: stdout}}, {run: b, always: '{{ id }}'}]",
+            "1:60 `id` is known only when the case runs, too late for this value",
         ),
         (
-            "steps: [{run: a, capture: {id: stdout}}, {run: b, expect: {exit: '{{ id.code }}'}}]",
-            "1:67 `id.code` is known only when the case runs, too late for this value",
+            "steps: [{run: a, capture: {id: stdout}}, {run: b, timeout: '{{ idd }}'}]",
+            "1:61 unknown variable `idd`",
+        ),
+        (
+            "steps: [{run: a, capture: {id: stdout}}, {run: b, expect: {exit: [1, '{{ idd[1:] }}']}}]",
+            "1:71 unknown variable `idd`",
         ),
         (
             "run: a\ncapture: {id: stdout}\nretries: '{{ id }}'",

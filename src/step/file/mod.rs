@@ -32,13 +32,14 @@ pub(super) fn execute(
         Ok(path) => Ok(path),
         Err(error) => Err(error.to_string()),
     };
-    let path = match path {
-        Ok(path) => path,
+    let delimiter = file.delimiter.value(around.variables).map_err(|error| error.message);
+    let (path, delimiter) = match path.and_then(|path| Ok((path, *delimiter?))) {
+        Ok(both) => both,
         Err(message) => return StepResult::not_started(record, &step.position, message),
     };
     record.command = format!("file {path}");
     let begin = clock::now();
-    let look = Look { step, path: &around.directory.join(&*path), delimiter: file.delimiter };
+    let look = Look { step, path: &around.directory.join(&*path), delimiter };
     let seen = look.facts(&path, deadline, around);
     record.duration = clock::now() - begin;
     let (status, facts) = match seen {

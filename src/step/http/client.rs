@@ -9,7 +9,6 @@ use ureq::unversioned::transport::Connector as _;
 use ureq::{Agent, Body, SendBody};
 use url::Url;
 
-use crate::model::HttpRequest;
 use crate::process::Cancellation;
 use crate::step::http::body;
 use crate::step::http::connected::Connected;
@@ -62,8 +61,8 @@ impl Client {
     }
 
     /// Says how long the requests of a step may take.
-    pub(super) fn begin(&self, request: &Request, model: &HttpRequest, deadline: Deadline) {
-        self.line.begin(deadline, &model.timeouts, request.unix.clone());
+    pub(super) fn begin(&self, request: &Request, deadline: Deadline) {
+        self.line.begin(deadline, request.timeouts, request.unix.clone());
     }
 
     /// The cookies that a request sends.

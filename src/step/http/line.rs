@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use crate::model::HttpTimeouts;
 use crate::process::{Cancellation, Interest, Readiness};
 use crate::step::http::proxy::Proxy;
+use crate::step::http::request::Timeouts;
 use crate::time::Deadline;
 
 use std::io;
@@ -63,7 +63,7 @@ pub(super) struct Line {
 
 struct State {
     deadline: Deadline,
-    timeouts: HttpTimeouts,
+    timeouts: Timeouts,
     phase: Phase,
     /// When the phase must be over, and how long it may take.
     limit: Option<(Deadline, Duration)>,
@@ -86,7 +86,7 @@ impl Line {
     pub(super) fn new(cancellation: Cancellation) -> Self {
         let state = State {
             deadline: Deadline::NEVER,
-            timeouts: HttpTimeouts::default(),
+            timeouts: Timeouts::default(),
             phase: Phase::Resolving,
             limit: None,
             stop: None,
@@ -105,10 +105,10 @@ impl Line {
     }
 
     /// A step begins, which must be over by the deadline. `unix` is the socket it connects to, if it names one.
-    pub(super) fn begin(&self, deadline: Deadline, timeouts: &HttpTimeouts, unix: Option<PathBuf>) {
+    pub(super) fn begin(&self, deadline: Deadline, timeouts: Timeouts, unix: Option<PathBuf>) {
         let mut state = self.state();
         state.deadline = deadline;
-        state.timeouts = timeouts.clone();
+        state.timeouts = timeouts;
         state.unix = unix;
         state.stop = None;
     }

@@ -33,7 +33,7 @@ use crate::step::http::failure::Trouble;
 use crate::step::http::proxy::Proxies;
 use crate::step::http::request::Request;
 use crate::step::{Probe, StepResult, Surroundings, judge};
-use crate::text::Variables;
+use crate::text::{Template, Variables};
 use crate::time::{Deadline, clock};
 
 pub(super) use client::Client;
@@ -90,10 +90,9 @@ pub(super) fn execute(
 /// Asks whether a service is ready.
 pub(super) fn probe(model: &HttpRequest, variables: &Variables, folder: &Path) -> Result<Box<Probe>, String> {
     let request = Request::of(model, variables, folder)?;
-    let model = model.clone();
     Ok(Box::new(move |limit, cancellation| {
         let client = Client::new(cancellation);
-        client.begin(&request, &model, Deadline::after(Some(limit)));
+        client.begin(&request, Deadline::after(Some(limit)));
         let answer = client.send(&request).map_err(|trouble| trouble.into_message())?;
         match answer.response.status().as_u16() {
             200..=399 => Ok(()),
@@ -121,7 +120,7 @@ fn begin(
     let shown = masked.and_then(|variables| Request::of(model, &variables, &around.case.folder).ok());
     let shown = shown.as_ref().unwrap_or(&request);
     record.command = curl::line(shown, client.cookies(shown).as_deref(), decodes);
-    client.begin(&request, model, deadline);
+    client.begin(&request, deadline);
     Ok(request)
 }
 
@@ -134,7 +133,7 @@ fn facts_of_head(parts: &Parts, took: Duration) -> Vec<(Subject, Fact)> {
     for name in parts.headers.keys() {
         let values: Vec<_> = parts.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
         let content = Captured { head: values.join(&b'\n'), ..Captured::default() };
-        facts.push((Subject::Header(name.as_str().to_owned()), Fact::Content(content)));
+        facts.push((Subject::Header(Template::literal(name.as_str())), Fact::Content(content)));
     }
     facts
 }

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::model::{HttpAuth, HttpBody, HttpRequest, HttpValue};
+use crate::model::{HttpAuth, HttpBody, HttpRequest, HttpTimeouts, HttpTls, HttpValue, Late};
 use crate::step::http::proxy::Proxies;
 use crate::text::{Template, TemplateError, Variables};
 
@@ -23,6 +24,24 @@ pub(super) struct Request {
     pub(super) tls: Tls,
     pub(super) unix: Option<PathBuf>,
     pub(super) proxies: Proxies,
+    pub(super) timeouts: Timeouts,
+}
+
+/// How long the phases of a request may take; what is not given has the time of the step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timeouts {
+    /// Until the host is connected to, including the handshake of TLS.
+    pub(super) connect: Option<Duration>,
+    /// From then until the head of the answer is there.
+    pub(super) first_byte: Option<Duration>,
+}
+
+impl Timeouts {
+    fn of(timeouts: &HttpTimeouts, variables: &Variables) -> Result<Self, String> {
+        let time =
+            |time: &Option<Late<Duration>>| time.as_ref().map(|time| known(time, variables)).transpose();
+        Ok(Self { connect: time(&timeouts.connect)?, first_byte: time(&timeouts.first_byte)? })
+    }
 }
 
 /// What is sent after the headers.
@@ -94,13 +113,13 @@ impl Request {
         let _ = (url.set_username(""), url.set_password(None));
         let mut headers = Vec::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
-            let value = render(value)?;
+            let (name, value) = (render(name)?, render(value)?);
             if value.contains(|c: char| c.is_control() && c != '\t') {
                 return Err(format!(
                     "the value of the header {name} holds a line break or control character"
                 ));
             }
-            headers.push((name.clone(), value));
+            headers.push((name, value));
         }
         let content = match &request.body {
             HttpBody::None => Content::None,
@@ -125,17 +144,19 @@ impl Request {
                 Content::Multipart(format!("partest-{:032x}", fastrand::u128(..)), fields)
             }
         };
-        let client = optional(&request.tls.cert)?.zip(optional(&request.tls.key)?);
+        let HttpTls { ca, cert, key, insecure } = &request.tls;
+        let client = optional(cert)?.zip(optional(key)?);
         Ok(Self {
-            method: request.method.clone(),
+            method: known(&request.method, variables)?,
             url,
             headers,
             content,
             auth,
-            follow: request.follow,
-            tls: Tls { ca: optional(&request.tls.ca)?, client, insecure: request.tls.insecure },
+            follow: known(&request.follow, variables)?,
+            tls: Tls { ca: optional(ca)?, client, insecure: known(insecure, variables)? },
             unix: optional(&request.unix)?,
             proxies: Proxies::default(),
+            timeouts: Timeouts::of(&request.timeouts, variables)?,
         })
     }
 
@@ -173,6 +194,10 @@ pub(super) fn decoded(text: &str) -> String {
     // A plus sign means itself here, and not a space.
     let text = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(text.as_bytes()).map(|(_, value)| value.into_owned()).collect()
+}
+
+fn known<T: Clone>(late: &Late<T>, variables: &Variables) -> Result<T, String> {
+    late.value(variables).map(std::borrow::Cow::into_owned).map_err(|error| error.message)
 }
 
 fn text(template: &Template, variables: &Variables) -> Result<String, TemplateError> {

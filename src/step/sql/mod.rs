@@ -21,6 +21,7 @@ mod words;
 #[cfg(feature = "sqlite")]
 pub(super) use sqlite::Memory;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -185,18 +186,11 @@ pub(super) fn execute(
     around: &Surroundings<'_>,
 ) -> StepResult {
     let mut record = StepRecord::new("sql".to_owned());
-    let (url, statements) = match prepare(sql, around) {
+    let (url, work) = match prepare(sql, deadline, around) {
         Ok(prepared) => prepared,
         Err(message) => return StepResult::not_started(record, &step.position, message),
     };
-    record.command = name(&url, &statements);
-    let work = Work {
-        statements,
-        transaction: sql.transaction,
-        busy_timeout: sql.busy_timeout,
-        deadline,
-        cancellation: around.cancellation,
-    };
+    record.command = name(&url, &work.statements);
     let begin = clock::now();
     let answer = ask(&url, &work, around);
     record.duration = clock::now() - begin;
@@ -244,14 +238,27 @@ fn refused(
     StepResult { failures, ..StepResult::new(record, Outcome::Failed) }
 }
 
-/// The URL and the statements with their values.
-fn prepare(sql: &SqlStep, around: &Surroundings<'_>) -> Result<(String, Vec<(String, Bound)>), String> {
-    let url = sql.url.render(around.variables).map_err(|error| error.to_string())?;
+/// The URL and what is to be done, with all values.
+fn prepare<'a>(
+    sql: &SqlStep,
+    deadline: Deadline,
+    around: &Surroundings<'a>,
+) -> Result<(String, Work<'a>), String> {
+    let variables = around.variables;
+    let url = sql.url.render(variables).map_err(|error| error.to_string())?;
     let statements = sql.statements.iter().map(|statement| {
-        let text = statement.text.render(around.variables).map_err(|error| error.to_string())?;
-        Ok((text.into_owned(), bind(&statement.parameters, around.variables)?))
+        let text = statement.text.render(variables).map_err(|error| error.to_string())?;
+        Ok((text.into_owned(), bind(&statement.parameters, variables)?))
     });
-    Ok((url.into_owned(), statements.collect::<Result<_, String>>()?))
+    let busy_timeout = sql.busy_timeout.as_ref().map(|timeout| timeout.value(variables)).transpose();
+    let work = Work {
+        statements: statements.collect::<Result<_, String>>()?,
+        transaction: *sql.transaction.value(variables).map_err(|error| error.message)?,
+        busy_timeout: busy_timeout.map_err(|error| error.message)?.map(Cow::into_owned),
+        deadline,
+        cancellation: around.cancellation,
+    };
+    Ok((url.into_owned(), work))
 }
 
 /// What the step does, on one line.

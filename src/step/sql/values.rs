@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{SqlParameter, SqlParameters};
+use crate::model::{LateError, SqlParameter, SqlParameters};
 use crate::text::{TemplateError, Variables};
 
 /// A value that can be bound.
@@ -62,7 +62,8 @@ pub(super) fn bind(parameters: &SqlParameters, variables: &Variables) -> Result<
 
 fn datum(parameter: &SqlParameter, variables: &Variables, what: &str) -> Result<Datum, String> {
     if let SqlParameter::Blob(bytes) = parameter {
-        return Ok(Datum::Blob(bytes.to_vec()));
+        let bytes = bytes.value(variables).map_err(|error| format!("{what}: {error}"))?;
+        return Ok(Datum::Blob(bytes.into_owned()));
     }
     Ok(match json(parameter, variables).map_err(|error| format!("{what}: {error}"))? {
         Value::Null => Datum::Null,
@@ -79,7 +80,11 @@ fn datum(parameter: &SqlParameter, variables: &Variables, what: &str) -> Result<
 
 fn json(parameter: &SqlParameter, variables: &Variables) -> Result<Value, TemplateError> {
     Ok(match parameter {
-        SqlParameter::Blob(bytes) => data_encoding::HEXLOWER.encode(bytes).into(),
+        SqlParameter::Blob(bytes) => {
+            let bytes =
+                bytes.value(variables).map_err(|LateError { message, .. }| TemplateError { message })?;
+            data_encoding::HEXLOWER.encode(&bytes).into()
+        }
         SqlParameter::Value(value) => value.clone(),
         SqlParameter::Template(template) => template.value(variables)?,
         SqlParameter::List(items) => {
@@ -115,7 +120,7 @@ mod tests {
             value(json!(-1)),
             value(json!(0.5)),
             value(json!("7")),
-            SqlParameter::Blob([0, 255].as_slice().into()),
+            SqlParameter::Blob(vec![0, 255].into()),
         ];
         let expected = vec![
             Datum::Integer(7),
