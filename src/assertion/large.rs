@@ -17,6 +17,12 @@ use crate::text::terminal::visible;
 /// How many bytes are read at once.
 const PIECE: usize = 256 << 10;
 
+/// How many are read at once to be matched: some expressions take microseconds for each.
+const PIECE_TO_MATCH: usize = 16 << 10;
+
+/// The longest text that is matched at once.
+const AT_ONCE: usize = 64 << 10;
+
 /// How many bytes are shown before and from a difference on.
 const SHOWN: (u64, u64) = (60, 240);
 
@@ -105,6 +111,18 @@ impl Read for Pass<'_> {
     }
 }
 
+/// One reading of a text.
+struct TextPass<'a> {
+    rest: &'a [u8],
+    go_on: &'a dyn Fn() -> bool,
+}
+
+impl Read for TextPass<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.go_on)() { self.rest.read(buffer) } else { Err(io::Error::other(Stopped)) }
+    }
+}
+
 /// One of two contents that are compared.
 #[derive(Clone, Copy)]
 pub(crate) enum Side<'a> {
@@ -172,8 +190,25 @@ impl Context<'_> {
         bytes::compare_from(self.name, &test.bytes, start, &part)
     }
 
+    /// Whether a text matches. A long one is looked at piece by piece, as a search at once, which takes minutes with some
+    /// expressions, could not be ended.
+    pub(crate) fn is_match(&self, pattern: &Pattern, text: &str) -> Result<bool, Problem> {
+        if text.len() > AT_ONCE {
+            let pass = TextPass { rest: text.as_bytes(), go_on: self.setting.go_on };
+            match search::matches(pass, PIECE_TO_MATCH, pattern) {
+                Ok(holds) => return Ok(holds),
+                Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Stopped>()) => {
+                    return Err(self.broken(&error));
+                }
+                // There are expressions of which only a search at once can tell.
+                Err(_) => {}
+            }
+        }
+        Ok(pattern.regex().is_match(text))
+    }
+
     fn large_matches(&self, large: &Large, pattern: &Pattern) -> Result<(), Problem> {
-        let holds = search::matches(large.pass(0, self.setting.go_on), PIECE, pattern)
+        let holds = search::matches(large.pass(0, self.setting.go_on), PIECE_TO_MATCH, pattern)
             .map_err(|error| self.broken(&error))?;
         let source = pattern.regex().as_str().as_bytes();
         self.hold(holds, || format!("{} does not match {}", self.name, wording::quote(source)))

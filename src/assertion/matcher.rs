@@ -92,7 +92,7 @@ impl Context<'_> {
                 let pattern = self.late(pattern)?;
                 let found = String::from_utf8_lossy(self.whole()?);
                 let name = self.name;
-                self.hold(pattern.regex().is_match(&found), || {
+                self.hold(self.is_match(&pattern, &found)?, || {
                     format!("{name} does not match {}", wording::quote(pattern.regex().as_str().as_bytes()))
                 })
             }

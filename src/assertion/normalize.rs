@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::assertion::Setting;
 use crate::assertion::matcher::Problem;
-use crate::model::Normalization;
+use crate::model::{FailureKind, Normalization, Pattern};
 use crate::text::terminal::without_sequences;
 
 /// The content after every normalization, in order. What is not UTF-8 becomes U+FFFD.
@@ -28,12 +28,25 @@ fn apply(text: String, normalization: &Normalization, setting: &Setting<'_>) -> 
             let with = with.render(setting.variables).map_err(|error| {
                 Problem::undecided(format!("what replaces a match cannot be rendered: {error}"))
             })?;
-            match pattern.regex().replace_all(&text, &*with) {
-                Cow::Owned(changed) => changed,
-                Cow::Borrowed(_) => text,
-            }
+            replace_all(&text, &pattern, &with, setting)?
         }
     })
+}
+
+/// Replaces every match. To find them all can take a time that grows with the square of the text, so it can be ended.
+fn replace_all(text: &str, pattern: &Pattern, with: &str, setting: &Setting<'_>) -> Result<String, Problem> {
+    let (mut replaced, mut end) = (String::with_capacity(text.len()), 0);
+    for captures in pattern.regex().captures_iter(text) {
+        if !(setting.go_on)() {
+            let problem = Problem::undecided("what is to be replaced was not found in time".to_owned());
+            return Err(Problem { kind: FailureKind::Timeout, ..problem });
+        }
+        let found = captures.get_match();
+        replaced.push_str(&text[end..found.start()]);
+        captures.expand(with, &mut replaced);
+        end = found.end();
+    }
+    Ok(replaced + &text[end..])
 }
 
 /// Replaces the directories of the attempt and the descriptor's folder by words.

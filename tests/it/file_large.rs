@@ -204,6 +204,30 @@ fn looking_at_a_file_ends_at_the_time_limit() {
 }
 
 #[test]
+fn expressions_that_take_minutes_end_at_the_time_limit() {
+    let text = r#"
+defaults: { timeout: 300ms }
+cases:
+  - { name: one place, file: "{{ dir }}/mixed", expect: { content: { matches: '[ab]*a[ab]{300}c' } } }
+  - { name: all places, file: "{{ dir }}/same", expect: { content: { normalize: [{ replace: '.*[^A]|A', with: x }], equals: x } } }
+"#;
+    let suite = Suite::of("a.test.yaml", text);
+    let mut state: u32 = 1;
+    let mixed = (0..4 << 20).map(|_| {
+        // The linear congruential generator of the C standard's example for `rand`.
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12345);
+        if state >> 30 & 1 == 0 { b'a' } else { b'b' }
+    });
+    std::fs::write(suite.path().join("mixed"), mixed.collect::<Vec<u8>>()).expect("written");
+    std::fs::write(suite.path().join("same"), vec![b'A'; 4 << 20]).expect("written");
+    let run = suite.run(&[]).expect_code(1);
+    for name in ["one place", "all places"] {
+        let found = run.verdict(name).1;
+        assert!(found.starts_with("timed out after 0.30s"), "{name}: {found}");
+    }
+}
+
+#[test]
 fn a_large_golden_file_is_compared_and_never_written() {
     let text = r#"{ "cases": [
         { "name": "output", "run": "echo x", "expect": { "stdout": { "file": "golden" } } },
