@@ -70,7 +70,7 @@ pub(crate) fn read_tree(
         Diagnostic::without_source(start.clone(), message, Some("save the file as UTF-8".to_owned()))
     };
     // UTF-16 without a byte order mark may be UTF-8 by chance; the texts of none of the formats hold a NUL byte.
-    if bytes.iter().take(64).any(|byte| *byte == 0) {
+    if bytes[..bytes.len().min(64)].contains(&0) {
         return Err(not_utf8("not UTF-8: this looks like UTF-16".to_owned()));
     }
     let text = std::str::from_utf8(bytes)

@@ -61,6 +61,10 @@ pub(crate) enum Reach {
 impl Reach {
     /// From a folder up to the root; a folder outside of the root reaches nothing above itself.
     pub(crate) fn to_root(folder: &Path, root: &Path) -> Self {
+        // So it is for most; to compare part by part takes a while.
+        if folder.as_os_str() == root.as_os_str() {
+            return Self::Up(0);
+        }
         Self::Up(folder.strip_prefix(root).map_or(0, |below| below.components().count()))
     }
 }

@@ -10,7 +10,7 @@ use crate::descriptor::diagnostic::{Problem, nearest, quote, suggest};
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{RawCase, Text};
 use crate::descriptor::variables::check_name_of_variable;
-use crate::text::{FILTERS, Layers, TESTS, Template, TemplateError, Variables, place_of_name};
+use crate::text::{FILTERS, Layers, TESTS, Template, TemplateError, Variables, is_template, place_of_name};
 
 /// Names that partest gives a value for each attempt.
 pub const BUILT_IN: [&str; 7] = ["dir", "tmp", "work", "run_dir", "case", "attempt", "slot"];
@@ -170,7 +170,7 @@ impl<'a> Scope<'a> {
 
     /// Refuses a template where the text is needed before the case runs.
     pub(crate) fn fixed(&self, text: &str, span: Span) -> Result<(), Problem> {
-        if !text.contains("{{") || self.variables.is_none() {
+        if !is_template(text) || self.variables.is_none() {
             return Ok(());
         }
         let names = self.template(text, span)?.names();

@@ -14,7 +14,7 @@ use crate::descriptor::mirror;
 use crate::descriptor::node::{Entry, Node, Span, Value, refuse_duplicates};
 use crate::descriptor::scope::{about_name, broken, check_variable_of, is_of_the_run, split, too_late};
 use crate::descriptor::variables::holds_template;
-use crate::text::{Compiled, Layers, TemplateError};
+use crate::text::{Compiled, Layers, TemplateError, is_template};
 
 /// A tree whose texts are templates, compiled once for all cases that are made of it.
 pub(crate) struct Prototype<'n> {
@@ -130,11 +130,9 @@ impl<'n> Prototype<'n> {
 /// Whether a tree holds no template.
 fn is_plain(node: &Node) -> bool {
     match &node.value {
-        Value::String(text) => !text.contains("{{"),
+        Value::String(text) => !is_template(text),
         Value::List(items) => items.iter().all(is_plain),
-        Value::Map(entries) => {
-            entries.iter().all(|entry| !entry.key.contains("{{") && is_plain(&entry.value))
-        }
+        Value::Map(entries) => entries.iter().all(|entry| !is_template(&entry.key) && is_plain(&entry.value)),
         _ => true,
     }
 }

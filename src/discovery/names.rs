@@ -55,7 +55,9 @@ pub(crate) fn candidates(suite: &str) -> impl Iterator<Item = String> {
 /// `\xNN`; in such a path, and in one that already holds `\x`, a backslash is doubled, so that no two paths look the same.
 pub(crate) fn display(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
     match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(is_plain) => text.to_owned(),
         Ok(text) if !text.contains(is_hidden) && !text.contains(r"\x") => text.to_owned(),
         _ => escape(bytes),
     }

@@ -53,7 +53,7 @@ impl Found {
 
     fn sort(mut self) -> Self {
         self.files.sort_by(|a, b| by_parts(&a.path, &b.path));
-        self.files.dedup_by(|a, b| a.path == b.path);
+        self.files.dedup_by(|a, b| a.path.as_os_str() == b.path.as_os_str());
         self.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
         self.unreadable.dedup_by(|a, b| a.path == b.path);
         self

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position, TestCase};
+use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position, Resources, TestCase};
 use crate::plan::TestPlan;
 use crate::text::terminal::{Colours, printable};
 
@@ -34,9 +34,9 @@ struct Entry<'a> {
     tags: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     skip: Option<String>,
-    /// What it takes of what cases share.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    takes: Option<String>,
+    /// What it takes of what cases share, in words.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_words")]
+    takes: Option<&'a Resources>,
     /// The cases that must have passed before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     after: Vec<&'a str>,
@@ -121,7 +121,7 @@ impl<'a> Listing<'a> {
         self.cases.iter().try_for_each(|entry| {
             let details = match (&entry.skip, &entry.takes) {
                 (Some(reason), _) => format!("skipped: {reason}"),
-                (None, takes) => takes.clone().unwrap_or_default(),
+                (None, takes) => takes.map(ToString::to_string).unwrap_or_default(),
             };
             let after = entry.after.iter().map(|id| format!(", after {id}")).collect::<String>();
             let line = format!("{}  # {details}{after}", entry.id);
@@ -148,11 +148,15 @@ impl<'a> Listing<'a> {
     }
 }
 
+fn in_words<S: Serializer>(takes: &Option<&Resources>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&takes.map_or_else(String::new, ToString::to_string))
+}
+
 impl<'a> Entry<'a> {
     fn of_case(case: &'a TestCase, plan: &'a TestPlan) -> Self {
         let after = plan.after.get(&case.info.id).into_iter().flat_map(|before| before.iter());
         Self {
-            takes: Some(case.resources.to_string()),
+            takes: Some(&case.resources),
             after: after.map(CaseId::as_str).collect(),
             ..Self::new(&case.info, None)
         }

@@ -54,7 +54,7 @@ impl Template {
     /// [`TemplateError`] when an expression is not closed or is no expression, or when it uses a filter or test
     /// that does not exist.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        if !source.contains("{{") {
+        if !is_template(source) {
             return Ok(Self::literal(source));
         }
         let anything = Value::from_object(Anything);
@@ -123,6 +123,13 @@ impl Template {
             _ => Ok(self.render(variables)?.into_owned().into()),
         }
     }
+}
+
+/// Whether a text holds an expression, or the beginning of one.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    // Most texts have no brace at all, which is seen at once.
+    text.as_bytes().contains(&b'{') && text.contains("{{")
 }
 
 /// The value with every text in it rendered, its keys among them; one that is an expression keeps the type of its
