@@ -274,8 +274,9 @@ impl Watched {
                 drop(inner);
                 match self.look(launch, left) {
                     Some(Ok(())) => return self.be_ready(),
-                    // One that the end of the time has cut short tells less than one before it.
-                    Some(Err(_)) if deadline.has_passed() && last.is_some() => {}
+                    // One that the end of the time has cut short soon tells less than one before it.
+                    Some(Err(_)) if deadline.has_passed() && last.is_some() && left < launch.patience / 4 => {
+                    }
                     Some(Err(reason)) => last = Some(reason),
                     None => {}
                 }
