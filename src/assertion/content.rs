@@ -1,12 +1,13 @@
 //! What a check looks at: the bytes of a stream or of a file.
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read as _};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::assertion::large::Large;
 use crate::model::{Captured, ExitStatus, Fact};
@@ -37,6 +38,8 @@ pub(crate) enum Reading<'a> {
     Missing,
     /// There is something of that name, but its content cannot be compared, for this reason.
     Unreadable(String),
+    /// Whether there is something of that name cannot be told, for this reason.
+    Hidden(String),
 }
 
 impl<'a> Reading<'a> {
@@ -88,7 +91,7 @@ impl<'a> Files<'a> {
 
 /// Opens a regular file; of anything else, what it is. Neither a pipe without a writer nor a terminal can make it
 /// wait.
-pub(crate) fn open(path: &Path) -> std::io::Result<Result<(File, Metadata), String>> {
+pub(crate) fn open(path: &Path) -> io::Result<Result<(File, Metadata), String>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
@@ -103,14 +106,19 @@ pub(crate) fn open(path: &Path) -> std::io::Result<Result<(File, Metadata), Stri
 pub(crate) fn read(path: &Path) -> Reading<'static> {
     match look(path) {
         Ok(reading) => reading,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Reading::Missing
-        }
+        Err(error) if leads_nowhere(&error) => Reading::Missing,
+        Err(error) if fs::metadata(path).is_err() => Reading::Hidden(error.to_string()),
         Err(error) => Reading::Unreadable(error.to_string()),
     }
 }
 
-fn look(path: &Path) -> std::io::Result<Reading<'static>> {
+/// Whether a path that fails so leads to nothing at all, such as one of links in a circle.
+pub(crate) fn leads_nowhere(error: &io::Error) -> bool {
+    let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NAMETOOLONG];
+    Errno::from_io_error(error).is_some_and(|error| none.contains(&error))
+}
+
+fn look(path: &Path) -> io::Result<Reading<'static>> {
     let (file, metadata) = match open(path)? {
         Ok(opened) => opened,
         Err(reason) => return Ok(Reading::Unreadable(reason)),
@@ -140,7 +148,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Arc<[u8]>, String> {
             let length = large.length();
             Err(format!("it has {length} bytes, and no more than {LARGEST_FILE} are compared"))
         }
-        Reading::Unreadable(reason) => Err(reason),
+        Reading::Unreadable(reason) | Reading::Hidden(reason) => Err(reason),
         _ => Err("there is no such file".to_owned()),
     }
 }

@@ -43,7 +43,7 @@ impl Context<'_> {
                 );
                 Problem::decided(message).with_detail(diff::unified(b"", found))
             }
-            Reading::Unreadable(reason) => {
+            Reading::Unreadable(reason) | Reading::Hidden(reason) => {
                 let message = format!("{}: the golden file {name} cannot be compared: {reason}", self.name);
                 return Err(Problem::undecided(message));
             }

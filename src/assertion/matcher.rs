@@ -169,6 +169,10 @@ impl Context<'_> {
 
     fn exists(&self, expected: bool) -> Result<(), Problem> {
         match (expected, &self.reading) {
+            (_, Reading::Hidden(reason)) => {
+                let message = format!("whether {} exists cannot be told: {reason}", self.name);
+                Err(Problem::undecided(message))
+            }
             (true, Reading::Missing) => Err(Problem::decided(format!("{} does not exist", self.name))),
             (true, _) | (false, Reading::Missing) => Ok(()),
             (false, _) => Err(Problem::decided(format!("{} exists, and should not", self.name))),
@@ -411,7 +415,7 @@ impl Context<'_> {
             Reading::Normalized(text) => Ok(text.as_bytes()),
             Reading::Cut(captured) => Err(self.cut(captured)),
             Reading::Missing => Err(Problem::undecided(format!("{} does not exist", self.name))),
-            Reading::Unreadable(reason) => {
+            Reading::Unreadable(reason) | Reading::Hidden(reason) => {
                 Err(Problem::undecided(format!("{} cannot be compared: {reason}", self.name)))
             }
             Reading::None | Reading::Ended(_) => Err(self.unseen()),

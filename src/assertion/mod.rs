@@ -34,7 +34,7 @@ use crate::model::{Capture, Check, Fact, Failure, GoldenChange, LateError, Obser
 use crate::text::{Template, Variables};
 
 pub use capture::capture;
-pub(crate) use content::{open, read_file};
+pub(crate) use content::{leads_nowhere, open, read_file};
 
 /// What surrounds the things that are looked at.
 #[derive(Clone, Copy)]

@@ -293,6 +293,7 @@ fn folder() -> tempfile::TempDir {
     assert!(fifo.success());
     std::os::unix::fs::symlink("/dev/zero", path("zero")).expect("linked");
     std::os::unix::fs::symlink("nowhere", path("dangling")).expect("linked");
+    std::os::unix::fs::symlink("circle", path("circle")).expect("linked");
     let large = std::fs::File::create(path("large")).expect("created");
     large.set_len((16 << 20) + 1).expect("grown");
     folder
@@ -316,7 +317,14 @@ fn files() {
     assert_eq!(file("none", Test::Equals(text(""))), message("file none does not exist"));
     assert_eq!(file("ada.txt/none", Test::Exists(false.into())), None);
     assert_eq!(file("none", Test::Exists(true.into())), message("file none does not exist"));
-    assert_eq!(file("dangling", Test::Exists(false.into())), None);
+    for nowhere in ["dangling", "circle"] {
+        assert_eq!(file(nowhere, Test::Exists(false.into())), None, "{nowhere}");
+    }
+    // As one in a folder that may not be searched.
+    for exists in [true, false] {
+        let message = file("a\0b", Test::Exists(exists.into())).expect("nobody knows");
+        assert!(message.contains("b exists cannot be told: "), "{message}");
+    }
     assert_eq!(file("ada.txt", Test::Exists(false.into())), message("file ada.txt exists, and should not"));
     for name in ["folder", "fifo", "zero", "large"] {
         assert_eq!(file(name, Test::Exists(true.into())), None, "{name}");

@@ -1,7 +1,7 @@
 //! Attempts on this machine: a private directory, the steps one after the other, and the directory is gone.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::model::{
     Attempt, Failure, FailureKind, GoldenChange, KeptFiles, Outcome, Position, Service, ServiceRecord,
@@ -20,6 +20,12 @@ use crate::step::{self, Carried, Goldens, StepResult, Surroundings};
 use crate::text::Variables;
 use crate::text::redact::Redactor;
 use crate::time::{Deadline, clock};
+
+/// How long the end of a service is waited for after a connection broke beside it.
+const LAST_MOMENTS: Duration = Duration::from_millis(500);
+
+/// The same after another failure, perhaps that of a program whose connection broke.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
 
 /// Carries out attempts as processes of this machine.
 #[derive(Debug)]
@@ -344,6 +350,12 @@ impl Progress {
         };
         if !is_of_interest {
             return;
+        }
+        // Of a service that breaks down its clients hear first.
+        let is_cut_off = self.failures.iter().any(|failure| failure.kind == FailureKind::Connection);
+        let patience = Deadline::after(Some(if is_cut_off { LAST_MOMENTS } else { LAST_MOMENT }));
+        for (service, _) in services {
+            service.watched().wait_for_end(patience.remaining().unwrap_or_default());
         }
         for (service, place) in services {
             let record = service.record(*place);

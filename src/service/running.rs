@@ -192,6 +192,18 @@ impl Watched {
         }
     }
 
+    /// Waits a little for the end of one that may be about to go: what it had open is closed before it is gone.
+    pub fn wait_for_end(&self, patience: Duration) {
+        let deadline = Deadline::after(Some(patience));
+        let mut inner = self.lock();
+        while inner.failure.is_none() && !inner.is_over {
+            match deadline.remaining() {
+                Some(left) if !left.is_zero() => inner = self.sleep(inner, left),
+                _ => return,
+            }
+        }
+    }
+
     /// The whole life of its process.
     fn run(&self, launch: &Launch) -> Option<Finished> {
         let _end = Ending(self);
@@ -262,8 +274,9 @@ impl Watched {
                 drop(inner);
                 match self.look(launch, left) {
                     Some(Ok(())) => return self.be_ready(),
-                    // One that the end of the time has cut short tells less than one before it.
-                    Some(Err(_)) if deadline.has_passed() && last.is_some() => {}
+                    // One that the end of the time has cut short soon tells less than one before it.
+                    Some(Err(_)) if deadline.has_passed() && last.is_some() && left < launch.patience / 4 => {
+                    }
                     Some(Err(reason)) => last = Some(reason),
                     None => {}
                 }

@@ -129,6 +129,17 @@ fn one_that_is_never_ready_is_given_up() {
     assert!(failure(&events).ends_with(": its probe ended with exit code 4: not yet"));
     let (_service, events) = start(asked(Readiness::Run(Box::new(command("sleep 600")))));
     assert!(failure(&events).ends_with("its probe did not end"));
+    // It listens after a while, and never answers: that is what is wrong, and not how it was before.
+    let looks = AtomicUsize::new(0);
+    let probe = Probe(Box::new(move |limit: Duration, _: &Cancellation| {
+        if looks.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err("refused".to_owned());
+        }
+        std::thread::sleep(limit);
+        Err("no answer".to_owned())
+    }));
+    let (_service, events) = start(asked(Readiness::Asked(probe)));
+    assert!(failure(&events).ends_with(": no answer"));
 }
 
 #[test]

@@ -157,3 +157,22 @@ fn mistakes_are_found_before_anything_runs() {
         assert!(all.contains(&format!("a.test.yaml:{place}")), "{case}: {place} is not in\n{all}");
     }
 }
+
+#[test]
+fn what_leads_nowhere_does_not_exist() {
+    let text = r#"
+cases:
+  - { name: a circle, file: "{{ dir }}/circle", expect: { exists: false } }
+  - { name: a long name, file: "{{ 'x' * 300 }}", expect: { exists: false } }
+  - { name: of a process, run: "true", expect: { files: { "{{ dir }}/circle": { exists: false } } } }
+  - { name: circle, file: "{{ dir }}/circle" }
+"#;
+    let suite = Suite::of("a.test.yaml", text);
+    symlink("circle", suite.path().join("circle")).expect("a link");
+    let run = suite.run(&[]).expect_code(1);
+    for name in ["a circle", "a long name", "of a process"] {
+        assert_eq!(run.verdict(name), ("passed", String::new()), "{name}: {}", run.stdout);
+    }
+    let (verdict, message) = run.verdict("circle");
+    assert!(verdict == "failure" && message.ends_with("/circle does not exist"), "{message}");
+}

@@ -197,6 +197,26 @@ fn a_case_that_passes_although_its_service_has_ended_meanwhile_is_an_error() {
 }
 
 #[test]
+fn a_request_that_its_service_does_not_survive_says_so() {
+    let suite = Suite::new()
+        .file(
+            "suite.toml",
+            r#"services.api.run = "mkfifo '{{ dir }}/end'; echo ready; read end < '{{ dir }}/end'; sleep 0.05; exit 9"
+services.api.ready.log = "ready""#,
+        )
+        .file(
+            "a.test.json",
+            // The connection is gone before the process is.
+            r#"{ "services": ["api"], "steps": [
+                 { "run": "echo > '{{ dir }}/end'" }, { "http": "http://127.0.0.1:1/" } ] }"#,
+        );
+    let run = suite.run(&[]).expect_code(1);
+    let message = error(&run, "a");
+    assert!(message.starts_with("service \"api\" exited with code 9, "), "{message}");
+    assert!(run.stdout.contains("cannot connect to 127.0.0.1:1"), "{}", run.stdout);
+}
+
+#[test]
 fn a_case_is_tried_again_with_a_service_of_its_own_that_had_ended() {
     let suite =
         Suite::new().file("suite.toml", format!("{ENDS}scope = \"case\"\n")).file("end.sh", END).file(

@@ -147,6 +147,30 @@ fn mistakes_in_statements_are_shown_with_their_place() {
 }
 
 #[test]
+fn what_is_refused_for_its_values_is_shown_with_its_place_too() {
+    let text = r#"
+defaults: { sql: { url: "sqlite::memory:" } }
+cases:
+  - name: second
+    sql:
+      query: |
+        create table t (a unique);
+        insert into t values ('ä;'); -- a note
+          insert into t values ('ä;');
+        insert into t values (2)
+  - name: in one line
+    sql: { query: "create table t (a unique); insert into t values (1); insert into t values (1)" }
+  - name: alone
+    sql: { statements: ["create table t (a not null)", " insert into t values (null)"] }
+"#;
+    let run = Suite::of("a.test.yaml", text).run(&[]).expect_code(1);
+    let is = |name: &str, message: &str| assert_eq!(run.verdict(name).1, message, "{}", run.stdout);
+    is("second", "UNIQUE constraint failed: t.a (SQLITE_CONSTRAINT_UNIQUE, line 3, column 3)");
+    is("in one line", "UNIQUE constraint failed: t.a (SQLITE_CONSTRAINT_UNIQUE, line 1, column 54)");
+    is("alone", "statement 2 of 2: NOT NULL constraint failed: t.a (SQLITE_CONSTRAINT_NOTNULL)");
+}
+
+#[test]
 fn mistakes_in_one_of_several_statements_are_shown_with_their_place() {
     let memory = r#""url": "sqlite::memory:""#;
     let suite = suite(&[

@@ -80,9 +80,7 @@ impl Look<'_> {
         let content = (Subject::Content, Fact::File(shown.to_owned()));
         let metadata = match fs::metadata(self.path) {
             Ok(metadata) => metadata,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok((None, vec![content]));
-            }
+            Err(error) if assertion::leads_nowhere(&error) => return Ok((None, vec![content])),
             Err(error) => {
                 let reason = error.to_string();
                 let all = [Subject::Size, Subject::Sha256, Subject::Mode, Subject::Rows, Subject::RowCount];

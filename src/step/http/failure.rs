@@ -161,15 +161,11 @@ impl Trouble {
     }
 
     /// The body came to an end without an error, but that end is none: it has chunks and the last one is missing, or it
-    /// ends with a connection that broke.
+    /// ends with a connection that was reset.
     pub(super) fn at_end(line: &Line, is_chunked: bool, received: Received) -> Option<Self> {
-        let bytes = received.bytes;
         match line.ending()? {
-            Ending::Closed if !is_chunked => None,
-            Ending::Broken(io::ErrorKind::UnexpectedEof) if !is_chunked => Some(Self::connection(format!(
-                "the connection was closed without the end that TLS has (close_notify), so the body may lack a part, \
-                 after {bytes} bytes"
-            ))),
+            // Many servers close what is over TLS without its own end (close_notify), so that tells nothing.
+            Ending::Closed | Ending::Broken(io::ErrorKind::UnexpectedEof) if !is_chunked => None,
             Ending::Broken(kind) if kind != io::ErrorKind::UnexpectedEof => {
                 Some(Self::in_body(kind.into(), line, received))
             }

@@ -112,6 +112,19 @@ impl Refusal {
     }
 }
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Trouble {
+    /// The same of a statement that begins at this place of a text of several, where no mistake in it is known.
+    fn at_its_beginning(mut self, text: &str, begin: usize) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && text.get(..begin).is_some_and(|before| !before.trim().is_empty())
+        {
+            refusal.place.get_or_insert_with(|| place::line_and_column(text, begin));
+        }
+        self
+    }
+}
+
 /// A mistake that the database does not see.
 fn mismatch(message: &str, text: &str) -> Trouble {
     let message = message.to_owned();

@@ -13,6 +13,19 @@ pub(super) fn line_and_column(sql: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
+/// How long the spaces and notes before a statement are, in bytes.
+pub(super) fn noted(sql: &str) -> usize {
+    let mut rest = sql.trim_start();
+    loop {
+        let end = match rest.as_bytes() {
+            [b'-', b'-', ..] => rest.find('\n').map(|at| at + 1),
+            [b'/', b'*', ..] => rest.find("*/").map(|at| at + 2),
+            _ => return sql.len() - rest.len(),
+        };
+        rest = rest[end.unwrap_or(rest.len())..].trim_start();
+    }
+}
+
 /// The last place between two characters that is not behind the offset.
 fn boundary(sql: &str, offset: usize) -> usize {
     (0..=offset.min(sql.len())).rev().find(|at| sql.is_char_boundary(*at)).unwrap_or(0)
@@ -57,7 +70,16 @@ fn clipped(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{caret, line_and_column};
+    use super::{caret, line_and_column, noted};
+
+    #[test]
+    fn a_statement_begins_behind_notes() {
+        for (sql, begin) in
+            [("select 1", 0), (" \n select", 3), ("-- a\n/* b; */ -select", 14), ("/* a", 4), ("-- a", 4)]
+        {
+            assert_eq!(noted(sql), begin, "{sql}");
+        }
+    }
 
     #[test]
     fn a_caret_stands_below_the_mistake() {

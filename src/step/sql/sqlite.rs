@@ -154,6 +154,7 @@ fn all(connection: &Connection, work: &Work<'_>) -> Result<Answer, Trouble> {
 fn script(connection: &Connection, text: &str, work: &Work<'_>, answer: &mut Answer) -> Result<(), Trouble> {
     let mut batch = Batch::new(connection, text);
     let mut is_first = true;
+    let mut end = 0;
     while let Some(mut statement) =
         patiently(work, || batch.next()).map_err(|error| refused(&error, text, work))?
     {
@@ -165,7 +166,11 @@ fn script(connection: &Connection, text: &str, work: &Work<'_>, answer: &mut Ans
                 text,
             ));
         }
-        run(connection, &mut statement, text, work, answer)?;
+        let own = statement.expanded_sql().unwrap_or_default();
+        let begin = text.get(end..).and_then(|rest| rest.find(own.as_str())).map_or(end, |at| end + at);
+        end = begin + own.len();
+        run(connection, &mut statement, text, work, answer)
+            .map_err(|trouble| trouble.at_its_beginning(text, begin + place::noted(&own)))?;
     }
     match is_first {
         true => Err(mismatch("there is no statement", text)),

@@ -109,7 +109,7 @@ fn what_takes_too_long_is_ended_in_the_server_too() {
     let run = suite.run(&[]).expect_code(1);
     assert_eq!(run.verdict("sleeps").1, "timed out after 0.50s");
     assert_eq!(run.verdict("endless rows").1, "timed out after 1.00s");
-    let by_server = "canceling statement due to statement timeout (SQLSTATE 57014)";
+    let by_server = "canceling statement due to statement timeout (SQLSTATE 57014, line 1, column 34)";
     assert_eq!(run.verdict("by the server").1, by_server);
     let killed = "terminating connection due to administrator command (SQLSTATE 57P01)";
     assert_eq!(run.verdict("killed").1, killed);

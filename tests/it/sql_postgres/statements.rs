@@ -140,6 +140,13 @@ const MISTAKES: &str = r#"
     expect: { rows: [{ a: 1 }] }
   - name: copy
     sql: { query: "copy t from stdin" }
+  - name: in one text
+    sql:
+      query: |
+        select 'ä;';
+        -- a note
+          select 1 / 0;
+        select 2
 "#;
 
 #[test]
@@ -166,8 +173,9 @@ fn mistakes_in_statements_are_shown_with_their_place() {
     assert_eq!(run.verdict("all or nothing").0, "passed", "{}", run.stdout);
     assert_eq!(run.verdict("expected").0, "passed", "{}", run.stdout);
     is("in vain", "error cannot be compared: every statement was carried out");
-    is("in a function", "relation \"nowhere\" does not exist (SQLSTATE 42P01)");
+    is("in a function", "relation \"nowhere\" does not exist (SQLSTATE 42P01, line 2, column 1)");
     shows("context: PL/pgSQL function wrong() line 1 at RETURN");
+    is("in one text", "division by zero (SQLSTATE 22012, line 3, column 3)");
     is("too few", "the statement has 2 parameters, and 1 is given");
     is("none given", "the statement has 1 parameter, and none is given");
     is("unknown name", "the statement has no parameter \"b\"");

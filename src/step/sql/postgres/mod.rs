@@ -27,7 +27,7 @@ use crate::step::sql::postgres::session::Session;
 use crate::step::sql::postgres::socket::Stopped;
 use crate::step::sql::values::{Bound, Datum};
 use crate::step::sql::{
-    Answer, Collector, Refusal, SEVERAL, Trouble, Work, given, mismatch, numbered, parameters, shown,
+    Answer, Collector, Refusal, SEVERAL, Trouble, Work, given, mismatch, numbered, parameters, place, shown,
 };
 
 /// Carries out statements in the database of a URL.
@@ -86,7 +86,9 @@ fn outcome<T>(
         Ok(Err(error)) => {
             // Whoever waits for an answer only learns that the connection is closed; why, the connection knows.
             let error = if error.is_closed() { session.wire.take_failure().unwrap_or(error) } else { error };
-            Err(Trouble::Refused(trouble::refused(&error, text, sent)))
+            let notes = sent.text[..place::noted(&sent.text)].chars().count();
+            Err(Trouble::Refused(trouble::refused(&error, text, sent))
+                .at_its_beginning(text, sent.origin(notes + 1)))
         }
         Err(Stopped) => Err(Trouble::Stopped(shown(&sent.text))),
     }
