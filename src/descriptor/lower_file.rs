@@ -81,15 +81,17 @@ pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &m
         add(lowering, Subject::Size, size.span, Test::Number(Box::new(test)));
     }
     for (text, subject, form) in [
-        (&expect.sha256, Subject::Sha256, digest as fn(&Text) -> Result<Text, Problem>),
-        (&expect.mode, Subject::Mode, mode),
+        (
+            &expect.sha256,
+            Subject::Sha256,
+            Digits { read: digest, read_late: |value| late::read(value, digest) },
+        ),
+        (&expect.mode, Subject::Mode, Digits { read: mode, read_late: |value| late::read(value, mode) }),
     ] {
-        let Some(text) = text else { continue };
-        let formed = form(text);
-        if let Some(formed) = lowering.note(formed)
-            && let Some(template) = lowering.template(&formed)
+        if let Some(text) = text
+            && let Some(digits) = form.lower(lowering, text)
         {
-            add(lowering, subject, text.span, Test::Equals(template));
+            add(lowering, subject, text.span, Test::Digits(digits));
         }
     }
     if let Some(content) = &expect.content {
@@ -156,13 +158,26 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
     }
 }
 
-/// The digits of a SHA-256, in lower case.
-fn digest(text: &Text) -> Result<Text, Problem> {
-    if text.contains("{{") {
-        return Ok(text.clone());
+/// How digits are read, from a descriptor and from what a template has become.
+struct Digits {
+    read: fn(&Text) -> Result<Box<str>, Problem>,
+    read_late: fn(&Value) -> Result<Box<str>, String>,
+}
+
+impl Digits {
+    fn lower(&self, lowering: &mut Lowering<'_>, text: &Text) -> Option<Late<Box<str>>> {
+        if text.contains("{{") {
+            return lowering.late(text.as_str(), text.span, self.read_late);
+        }
+        let digits = (self.read)(text);
+        lowering.note(digits).map(Late::Known)
     }
+}
+
+/// The digits of a SHA-256, in lower case.
+fn digest(text: &Text) -> Result<Box<str>, Problem> {
     match text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(Spanned { value: text.to_ascii_lowercase(), span: text.span }),
+        true => Ok(text.to_ascii_lowercase().into()),
         false => {
             let message = format!("{} is no SHA-256", quote(text));
             Err(Problem::new(text.span, message)
@@ -172,12 +187,9 @@ fn digest(text: &Text) -> Result<Text, Problem> {
 }
 
 /// Permissions as four octal digits.
-fn mode(text: &Text) -> Result<Text, Problem> {
-    if text.contains("{{") {
-        return Ok(text.clone());
-    }
+fn mode(text: &Text) -> Result<Box<str>, Problem> {
     match (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
-        true => Ok(Spanned { value: format!("{:0>4}", text.value), span: text.span }),
+        true => Ok(format!("{:0>4}", text.value).into()),
         false => {
             let problem = Problem::new(text.span, format!("{} are no permissions", quote(text)));
             Err(problem.help("write octal digits as a string, as in \"0644\""))
@@ -230,5 +242,10 @@ pub(crate) fn hex(digits: &Text) -> Result<Vec<u8>, Problem> {
 pub(crate) fn base64(text: &Text) -> Result<Vec<u8>, Problem> {
     let dense: String = text.split_whitespace().collect();
     let decoded = BASE64.decode(dense.as_bytes());
-    decoded.map_err(|error| Problem::new(text.span, format!("{} is no Base64: {error}", quote(text))))
+    decoded.map_err(|error| {
+        let problem = Problem::new(text.span, format!("{} is no Base64: {error}", quote(text)));
+        problem.help(
+            "write it as the command `base64` does, with `=` at the end where it is needed: \"aGVsbG8=\"",
+        )
+    })
 }

@@ -111,6 +111,8 @@ pub enum Test {
     Exists(Late<bool>),
     /// The content is exactly this text.
     Equals(Template),
+    /// These are the digits of the digest, or of the permissions.
+    Digits(Late<Box<str>>),
     /// The content holds this text.
     Contains(Template),
     /// The content begins with this text.
@@ -200,6 +202,7 @@ impl Test {
             Self::Duration(pace) => look(pace),
             Self::Exists(expected) | Self::Empty(expected) => look(expected),
             Self::Matches(pattern) => look(pattern),
+            Self::Digits(digits) => look(digits),
             Self::Number(number) => look(&**number),
             Self::Bytes(bytes) => look(&**bytes),
             Self::JsonPath { query, expected } => {

@@ -62,6 +62,18 @@ fn matchers_can_be_captured() {
 }
 
 #[test]
+fn digits_mean_the_same_whether_they_are_known_before_or_only_now() {
+    let digest = "EDEAAFF3F1774AD2888673770C6D64097E391BC362D7D6FB34982DDF0EFD18CB";
+    all_pass(&[
+        &format!(
+            "- {{run: 'echo abc > t; echo {digest}', capture: {{sum: stdout}}}}\n- {{file: t, expect: {{sha256: '{{{{ sum }}}}'}}}}"
+        ),
+        "- {run: 'touch t; chmod 640 t; echo 640', capture: {mode: stdout}}\n- {file: t, expect: {mode: '{{ mode }}'}}",
+        "- {run: 'touch t; chmod 640 t; echo 640', capture: {mode: {jsonpath: $}}}\n- {file: t, expect: {mode: '{{ mode }}'}}",
+    ]);
+}
+
+#[test]
 fn captures_times_and_statements_can_use_what_was_captured() {
     all_pass(&[
         "- {run: echo id=7, capture: {x: {regex: '{{ id }}=(.*)'}}}\n- {run: 'test {{ x }} = 7'}",
@@ -132,6 +144,12 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
     assert!(!suite.path().join("ran").exists(), "the step ran");
     assert!(run.stdout.contains("a.test.yaml:10:22"), "{}", run.stdout);
     fails("- {sleep: '{{ id }}'}", "`id` is no duration");
+    fails("- {file: f, expect: {sha256: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` is no SHA-256"#);
+    fails("- {file: f, expect: {mode: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` are no permissions"#);
+    fails(
+        "- {file: f, expect: {exists: '{{ n == 4 }}', size: 3}}",
+        "nothing else can be expected of a file that does not exist",
+    );
 }
 
 #[test]
