@@ -5,7 +5,9 @@ use super::{diagnostics, load, misread};
 /// One mistake: the file, its text, the place of the caret, words of the message and of the help.
 pub(super) type Mistake = (&'static str, &'static str, (u32, u32), &'static str, &'static str);
 
-const MISTAKES: [Mistake; 88] = [
+const MISTAKES: [Mistake; 90] = [
+    ("a.test.yaml", "run: a\ntimeout: .nan", (2, 10), "not finite", "write a finite number"),
+    ("a.test.yaml", "run: a\nrows: {file: a, columns: [b]}", (2, 7), "a table is a list", "or `file` alone"),
     (
         "a.test.yaml",
         "run: |\n  a\n  b {{ case | uper }}\n",
