@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::late;
 use crate::descriptor::lower::Lowering;
-use crate::descriptor::lower_expect::{Place, located, matchers, object_matchers};
-use crate::descriptor::lower_matchers::{check_json, number};
+use crate::descriptor::lower_expect::{Place, compiled, located, matchers, object_matchers};
+use crate::descriptor::lower_matchers::{check_json, number, number_of};
 use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::climbs;
@@ -18,6 +18,10 @@ use crate::descriptor::raw_expect::RawExpect;
 use crate::descriptor::raw_file::{RawBytes, RawBytesAt, RawFile};
 use crate::descriptor::raw_matchers::RawNode;
 use crate::model::{BytesTest, Check, FileStep, Late, NumberTest, StepAction, Subject, Test};
+
+/// Why what a template has become says nothing of rows.
+const COUNT_ALONE: &str =
+    "expected a number of rows; rows that were captured are expected by { \"json\": \"{{ name }}\" }";
 
 /// The digits of a SHA-256.
 const DIGITS: usize = 64;
@@ -144,8 +148,10 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
             Some((Subject::RowCount, Test::Number(Box::new(test.into()))))
         }
         RawNode::Value(Value::String(template)) if template.contains("{{") => {
-            let count = Spanned { value: Later::Text(template.clone()), span: rows.span };
-            number(lowering, &count).map(|test| (Subject::RowCount, Test::Number(Box::new(test))))
+            let count = lowering.late(template.as_str(), rows.span, |value| {
+                late::read(value, |raw| number_of(raw, compiled)).map_err(|_| COUNT_ALONE.to_owned())
+            });
+            count.map(|test| (Subject::RowCount, Test::Number(Box::new(test))))
         }
         RawNode::Value(_) => {
             let problem = Problem::new(rows.span, "`rows` is neither a list of objects nor a number of rows");

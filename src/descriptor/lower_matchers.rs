@@ -156,7 +156,8 @@ fn template_of(test: &RawNumberTest) -> Option<Value> {
     has_template.then(|| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-fn number_of(
+/// What is said of a number that is known.
+pub(crate) fn number_of(
     raw: &Spanned<Later<RawNumber>>,
     compile: impl FnOnce(&Text) -> Result<Pattern, Problem>,
 ) -> Result<NumberTest, Problem> {

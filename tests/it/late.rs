@@ -65,6 +65,7 @@ fn matchers_can_be_captured() {
 fn digits_mean_the_same_whether_they_are_known_before_or_only_now() {
     let digest = "EDEAAFF3F1774AD2888673770C6D64097E391BC362D7D6FB34982DDF0EFD18CB";
     all_pass(&[
+        "- {run: 'printf \"a\\\\n1\\\\n\" > t; echo \"[{\\\"a\\\": 1}]\"', capture: {rows: {jsonpath: $}}}\n- {file: t, expect: {rows: {json: '{{ rows }}'}}}",
         &format!(
             "- {{run: 'echo abc > t; echo {digest}', capture: {{sum: stdout}}}}\n- {{file: t, expect: {{sha256: '{{{{ sum }}}}'}}}}"
         ),
@@ -145,6 +146,7 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
     assert!(run.stdout.contains("a.test.yaml:10:22"), "{}", run.stdout);
     fails("- {sleep: '{{ id }}'}", "`id` is no duration");
     fails("- {file: f, expect: {sha256: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` is no SHA-256"#);
+    fails("- {file: f, expect: {rows: '{{ codes }}'}}", "is [3,4] here: expected a number of rows");
     fails("- {file: f, expect: {mode: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` are no permissions"#);
     fails(
         "- {file: f, expect: {exists: '{{ n == 4 }}', size: 3}}",
