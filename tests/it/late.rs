@@ -155,6 +155,23 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
 }
 
 #[test]
+fn an_expectation_without_a_value_is_an_error_of_the_step_and_no_failure_that_is_tried_again() {
+    for (expect, message) in [
+        ("stdout: '{{ codes[7] }}'", r#""{{ codes[7] }}" cannot be rendered: undefined value"#),
+        ("stdout: {one_of: [{lines: ['{{ codes[7] }}']}]}", "cannot be rendered"),
+        ("stdout: {json: {a: ['{{ codes[7] }}']}}", r#"{"a":["{{ codes[7] }}"]} cannot be rendered"#),
+        ("stdout: {json: {'{{ id }}': 1, id: 2}}", "stands twice"),
+        ("stdout: {jsonpath: {$.a: {not: '{{ codes[7] }}'}}}", "cannot be rendered"),
+        ("stdout: {normalize: {replace: a, with: '{{ codes[7] }}'}, equals: x}", "cannot be rendered"),
+        ("stdout: {file: '{{ codes[7] }}'}", "the path of the golden file cannot be rendered"),
+        (r#"stdout: {file: "{{ ['..', '..', '..', id] | join('/') }}"}"#, "lies outside of the project"),
+        ("files: {'{{ codes[7] }}': {exists: false}}", "cannot be rendered"),
+    ] {
+        fails(&format!("- run: 'false'\n  until: {{for: 20s}}\n  expect: {{{expect}}}"), message);
+    }
+}
+
+#[test]
 fn unknown_names_are_told_before_anything_runs() {
     for step in [
         "expect: {exit: '{{ nope }}'}",
