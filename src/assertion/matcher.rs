@@ -87,6 +87,7 @@ impl Context<'_> {
             Test::StartsWith(template) => self.starts_with(&self.render(template)?),
             Test::EndsWith(template) => self.ends_with(&self.render(template)?),
             Test::Equals(template) => self.equals(&self.render(template)?),
+            Test::Digits(digits) => self.equals(&self.late(digits)?),
             Test::OneOf(alternatives) => self.one_of(alternatives),
             Test::Matches(pattern) => {
                 let pattern = self.late(pattern)?;

@@ -30,7 +30,7 @@ use std::path::Path;
 
 use crate::assertion::content::{Files, Reading};
 use crate::assertion::matcher::{Context, Problem};
-use crate::model::{Capture, Check, Fact, Failure, GoldenChange, LateError, Observation, Pending, Subject};
+use crate::model::{Capture, Check, Fact, Failure, GoldenChange, LateError, Observation, Subject};
 use crate::text::{Template, Variables};
 
 pub use capture::capture;
@@ -136,9 +136,9 @@ fn reading<'a>(
 /// # Errors
 /// The first that has no value, or becomes what cannot stand there.
 pub fn prepare(checks: &[Check], captures: &[Capture], variables: &Variables) -> Result<(), LateError> {
-    let mut look = |pending: &dyn Pending| pending.attempt(variables);
-    checks.iter().try_for_each(|check| check.matcher.test.pending(&mut look))?;
-    captures.iter().filter_map(|capture| capture.part.pending()).try_for_each(look)
+    checks.iter().try_for_each(|check| check.attempt(variables))?;
+    let mut pending = captures.iter().filter_map(|capture| capture.part.pending());
+    pending.try_for_each(|pending| pending.attempt(variables))
 }
 
 #[cfg(test)]

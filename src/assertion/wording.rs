@@ -82,6 +82,9 @@ pub(crate) fn describe(test: &Test) -> Cow<'static, str> {
             None => "is empty, or is not",
         }),
         Test::Equals(text) => with("equals", text.source()),
+        Test::Digits(digits) => {
+            Cow::Owned(format!("equals {}", digits.words(|known| quote(known.as_bytes()))))
+        }
         Test::Contains(text) => with("contains", text.source()),
         Test::StartsWith(text) => with("starts with", text.source()),
         Test::EndsWith(text) => with("ends with", text.source()),

@@ -127,7 +127,8 @@ impl Layers {
         while let Some(name) = next {
             let Some((_, entries)) = profiles.iter().find(|(entry, _)| entry.key == name) else {
                 if name != DEFAULT {
-                    let known: Vec<_> = names.iter().copied().chain([DEFAULT]).collect();
+                    let named = names.iter().copied().filter(|name| *name != DEFAULT);
+                    let known: Vec<_> = [DEFAULT].into_iter().chain(named).collect();
                     let help = suggest(name, "known profiles", &known).unwrap_or_default();
                     return Err(SettingsError::NoProfile { name: quote(name), help });
                 }

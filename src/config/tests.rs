@@ -189,6 +189,10 @@ fn mistakes_in_variables_name_the_variable() {
 #[test]
 fn a_profile_that_is_not_there_is_refused() {
     let message = |text, name| load(text, Some(name), &[]).1.expect_err("refused").to_string();
+    assert_eq!(
+        message(Some("[profile.default]\n[profile.ci]"), "zzzzz"),
+        "there is no profile `zzzzz`: known profiles: `default`, `ci`"
+    );
     assert_eq!(message(Some(PROFILES), "nigthly"), "there is no profile `nigthly`: did you mean `nightly`?");
     assert!(message(None, "ci").contains("there is no partest.toml here"));
     assert!(load(Some("[profile.ci]\n"), Some("default"), &[]).1.is_ok());

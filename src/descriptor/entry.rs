@@ -13,11 +13,11 @@ use crate::descriptor::load::{Broken, FileReader, Shared, diagnose};
 use crate::descriptor::lower::{
     DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT, Lowering, check_name, start_of,
 };
-use crate::descriptor::mirror::{self, Literal, Spanned};
+use crate::descriptor::mirror::{self, Spanned};
 use crate::descriptor::node::{Entry, Node, Span, Value, merge};
 use crate::descriptor::paths::{Reach, Within};
 use crate::descriptor::raw::{RawCase, Table, Text};
-use crate::descriptor::raw_generators::RawGenerators;
+use crate::descriptor::raw_generators::{Datum, RawGenerators};
 use crate::descriptor::scope::{Scope, broken, check_variable_of, is_of_the_run, split, too_late};
 use crate::descriptor::services::{self, Services, find};
 use crate::descriptor::substitute::{Prototype, without_value};
@@ -138,7 +138,7 @@ impl FileReader<'_> {
     fn cases(&mut self, own: Node, shared: &Shared, name: &Text) -> Result<(), Vec<Problem>> {
         let span = own.span;
         let one = |problem| vec![problem];
-        let (variables, problems) = match own.get("vars").map(mirror::read::<Option<Table<Literal>>>) {
+        let (variables, problems) = match own.get("vars").map(mirror::read::<Option<Table<Datum>>>) {
             Some(Ok(Some(table))) => shared.variables.with(table, self.around.overrides),
             Some(Err(problem)) => return Err(one(problem)),
             _ => (shared.variables.clone(), Vec::new()),
@@ -152,7 +152,7 @@ impl FileReader<'_> {
         let generators = take_generators(&mut tree);
         let base = [Arc::clone(&variables.values), Arc::clone(self.around.overrides)];
         let compiled = is_template.then(|| Compiled::parse(name)).transpose();
-        let compiled = compiled.map_err(|error| one(broken(&error, name.span)))?;
+        let compiled = compiled.map_err(|error| one(broken(&error, name, name.span)))?;
         let mentioned =
             compiled.iter().flat_map(Compiled::names).map(|name| split(name).0.to_owned()).collect();
         let expansion = self.expansion(&generators, &mentioned, &Layers::new(base.to_vec())).map_err(one)?;

@@ -10,11 +10,12 @@ use crate::descriptor::explain::Explanation;
 use crate::descriptor::format::{Format, read_tree};
 use crate::descriptor::hooks::{Hooks, RawHooks};
 use crate::descriptor::lower::{Lowering, start_of};
-use crate::descriptor::mirror::{self, Literal};
+use crate::descriptor::mirror;
 use crate::descriptor::node::{Entry, Node, Span, Value, merge};
 use crate::descriptor::outside::Outside;
 use crate::descriptor::paths::Reach;
 use crate::descriptor::raw::{RawCase, Table};
+use crate::descriptor::raw_generators::Datum;
 use crate::descriptor::resources::{self, Pools};
 use crate::descriptor::scope::Scope;
 use crate::descriptor::services::{self, Definitions, Services};
@@ -286,7 +287,7 @@ impl Shared {
         problems: &mut Vec<Problem>,
     ) -> bool {
         match entry.key.as_str() {
-            "vars" => match mirror::read::<Option<Table<Literal>>>(&entry.value) {
+            "vars" => match mirror::read::<Option<Table<Datum>>>(&entry.value) {
                 Ok(table) => {
                     let table = table.unwrap_or(Table(Vec::new()));
                     let (variables, mut found) = self.variables.with(table, overrides);

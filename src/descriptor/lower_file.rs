@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::late;
 use crate::descriptor::lower::Lowering;
-use crate::descriptor::lower_expect::{Place, located, matchers, object_matchers};
-use crate::descriptor::lower_matchers::{check_json, number};
+use crate::descriptor::lower_expect::{Place, compiled, located, matchers, object_matchers};
+use crate::descriptor::lower_matchers::{check_json, number, number_of};
 use crate::descriptor::mirror::{Later, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::paths::climbs;
@@ -18,6 +18,10 @@ use crate::descriptor::raw_expect::RawExpect;
 use crate::descriptor::raw_file::{RawBytes, RawBytesAt, RawFile};
 use crate::descriptor::raw_matchers::RawNode;
 use crate::model::{BytesTest, Check, FileStep, Late, NumberTest, StepAction, Subject, Test};
+
+/// Why what a template has become says nothing of rows.
+const COUNT_ALONE: &str =
+    "expected a number of rows; rows that were captured are expected by { \"json\": \"{{ name }}\" }";
 
 /// The digits of a SHA-256.
 const DIGITS: usize = 64;
@@ -81,15 +85,17 @@ pub(crate) fn checks(lowering: &mut Lowering<'_>, expect: &RawExpect, checks: &m
         add(lowering, Subject::Size, size.span, Test::Number(Box::new(test)));
     }
     for (text, subject, form) in [
-        (&expect.sha256, Subject::Sha256, digest as fn(&Text) -> Result<Text, Problem>),
-        (&expect.mode, Subject::Mode, mode),
+        (
+            &expect.sha256,
+            Subject::Sha256,
+            Digits { read: digest, read_late: |value| late::read(value, digest) },
+        ),
+        (&expect.mode, Subject::Mode, Digits { read: mode, read_late: |value| late::read(value, mode) }),
     ] {
-        let Some(text) = text else { continue };
-        let formed = form(text);
-        if let Some(formed) = lowering.note(formed)
-            && let Some(template) = lowering.template(&formed)
+        if let Some(text) = text
+            && let Some(digits) = form.lower(lowering, text)
         {
-            add(lowering, subject, text.span, Test::Equals(template));
+            add(lowering, subject, text.span, Test::Digits(digits));
         }
     }
     if let Some(content) = &expect.content {
@@ -142,8 +148,10 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
             Some((Subject::RowCount, Test::Number(Box::new(test.into()))))
         }
         RawNode::Value(Value::String(template)) if template.contains("{{") => {
-            let count = Spanned { value: Later::Text(template.clone()), span: rows.span };
-            number(lowering, &count).map(|test| (Subject::RowCount, Test::Number(Box::new(test))))
+            let count = lowering.late(template.as_str(), rows.span, |value| {
+                late::read(value, |raw| number_of(raw, compiled)).map_err(|_| COUNT_ALONE.to_owned())
+            });
+            count.map(|test| (Subject::RowCount, Test::Number(Box::new(test))))
         }
         RawNode::Value(_) => {
             let problem = Problem::new(rows.span, "`rows` is neither a list of objects nor a number of rows");
@@ -156,13 +164,26 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
     }
 }
 
-/// The digits of a SHA-256, in lower case.
-fn digest(text: &Text) -> Result<Text, Problem> {
-    if text.contains("{{") {
-        return Ok(text.clone());
+/// How digits are read, from a descriptor and from what a template has become.
+struct Digits {
+    read: fn(&Text) -> Result<Box<str>, Problem>,
+    read_late: fn(&Value) -> Result<Box<str>, String>,
+}
+
+impl Digits {
+    fn lower(&self, lowering: &mut Lowering<'_>, text: &Text) -> Option<Late<Box<str>>> {
+        if text.contains("{{") {
+            return lowering.late(text.as_str(), text.span, self.read_late);
+        }
+        let digits = (self.read)(text);
+        lowering.note(digits).map(Late::Known)
     }
+}
+
+/// The digits of a SHA-256, in lower case.
+fn digest(text: &Text) -> Result<Box<str>, Problem> {
     match text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(Spanned { value: text.to_ascii_lowercase(), span: text.span }),
+        true => Ok(text.to_ascii_lowercase().into()),
         false => {
             let message = format!("{} is no SHA-256", quote(text));
             Err(Problem::new(text.span, message)
@@ -172,12 +193,9 @@ fn digest(text: &Text) -> Result<Text, Problem> {
 }
 
 /// Permissions as four octal digits.
-fn mode(text: &Text) -> Result<Text, Problem> {
-    if text.contains("{{") {
-        return Ok(text.clone());
-    }
+fn mode(text: &Text) -> Result<Box<str>, Problem> {
     match (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
-        true => Ok(Spanned { value: format!("{:0>4}", text.value), span: text.span }),
+        true => Ok(format!("{:0>4}", text.value).into()),
         false => {
             let problem = Problem::new(text.span, format!("{} are no permissions", quote(text)));
             Err(problem.help("write octal digits as a string, as in \"0644\""))
@@ -230,5 +248,10 @@ pub(crate) fn hex(digits: &Text) -> Result<Vec<u8>, Problem> {
 pub(crate) fn base64(text: &Text) -> Result<Vec<u8>, Problem> {
     let dense: String = text.split_whitespace().collect();
     let decoded = BASE64.decode(dense.as_bytes());
-    decoded.map_err(|error| Problem::new(text.span, format!("{} is no Base64: {error}", quote(text))))
+    decoded.map_err(|error| {
+        let problem = Problem::new(text.span, format!("{} is no Base64: {error}", quote(text)));
+        problem.help(
+            "write it as the command `base64` does, with `=` at the end where it is needed: \"aGVsbG8=\"",
+        )
+    })
 }

@@ -156,7 +156,8 @@ fn template_of(test: &RawNumberTest) -> Option<Value> {
     has_template.then(|| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-fn number_of(
+/// What is said of a number that is known.
+pub(crate) fn number_of(
     raw: &Spanned<Later<RawNumber>>,
     compile: impl FnOnce(&Text) -> Result<Pattern, Problem>,
 ) -> Result<NumberTest, Problem> {
@@ -271,11 +272,32 @@ pub(crate) fn query(lowering: &mut Lowering<'_>, path: &Text) -> Option<Late<Que
 fn parsed_query(path: &Text, parse: fn(&str) -> Result<Query, QueryError>) -> Result<Query, Problem> {
     parse(path).map_err(|error| {
         let problem = Problem::new(path.span, format!("{} is no JSONPath: {error}", quote(path)));
-        match path.starts_with('$') {
-            true => problem.help("RFC 9535 tells the form, as in $.users[0].name"),
-            false => problem.help("a JSONPath begins with `$`, as in $.users[0].name"),
-        }
+        let QueryError::Form { after, message } = &error else {
+            return problem.help("RFC 9535 tells the form, as in $.users[0].name");
+        };
+        let rest = path.get(after.len()..).unwrap_or_default();
+        let end = after.len() + rest.chars().next().map_or(0, char::len_utf8);
+        let help = match message.contains("closing") {
+            true => "close each bracket and each quote, as in $['a name'] and $.users[?@.name == 'ada']",
+            false => form_of_path(path, after, rest),
+        };
+        problem.help(help).about(path, after.len()..end)
     })
+}
+
+/// What to write where a JSONPath is not understood any more.
+fn form_of_path(path: &str, after: &str, rest: &str) -> &'static str {
+    if !path.starts_with('$') {
+        "a JSONPath begins with `$`, as in $.users[0].name"
+    } else if after.ends_with("[?") {
+        "a filter compares by `==`, `<` and so on, or asks whether something is there: $.users[?@.age > 17].name, $[?@.name]"
+    } else if rest.starts_with('[') {
+        "in brackets stands a number, a name in quotes, `*` or a filter: $.users[0], $['a name']"
+    } else if rest.is_empty() || rest.starts_with('.') {
+        "a name follows each dot, as in $.users[0].name"
+    } else {
+        "a name with other characters than letters, digits and `_` stands in brackets: $['a-name']"
+    }
 }
 
 /// Checks the templates within a value that is passed on.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::descriptor::diagnostic::{Problem, quote, suggest};
+use crate::descriptor::diagnostic::{Problem, nearest, quote, suggest};
 use crate::descriptor::expand::{CASE_LIMIT, Mentioned, too_many};
 use crate::descriptor::labels::{Labels, label};
 use crate::descriptor::mirror::Spanned;
 use crate::descriptor::node::Span;
+use crate::descriptor::raw::Text;
 use crate::descriptor::raw_generators::{Datum, RawMatrix, Record};
 use crate::descriptor::variables::check_variable;
 use crate::text::Variables;
@@ -50,6 +51,17 @@ struct Choice {
     label: String,
 }
 
+/// Refuses a list that is meant as `include` or `exclude`: its name is nearly one of these, and it has only objects.
+fn refuse_misspelt(name: &Text, values: &[Datum]) -> Result<(), Problem> {
+    let meant =
+        nearest(name, ["include", "exclude"]).filter(|_| values.iter().all(|value| value.0.is_object()));
+    match meant {
+        Some(key) => Err(Problem::new(name.span, format!("unknown key {}", quote(name)))
+            .help(format!("did you mean `{key}`? A list of objects needs a name that is less like it"))),
+        None => Ok(()),
+    }
+}
+
 /// Some values of axes, and values of other names.
 #[derive(Debug)]
 struct Addition {
@@ -70,6 +82,7 @@ impl Matrix {
         }
         let axes = raw.axes.iter().map(|(name, values)| {
             check_variable(name, &Value::Null)?;
+            refuse_misspelt(name, &values.0)?;
             if values.0.is_empty() {
                 return Err(Problem::new(values.span, format!("the list of {} is empty", quote(name)))
                     .help("give it a value, or take the variable out"));

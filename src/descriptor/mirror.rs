@@ -111,7 +111,8 @@ impl serde::de::Error for MirrorError {
             Unexpected::Bool(value) => format!("the truth value {value}"),
             Unexpected::Unsigned(number) => format!("the number {number}"),
             Unexpected::Signed(number) => format!("the number {number}"),
-            Unexpected::Float(number) => format!("the number {number}"),
+            // `3.0` stays told from `3`.
+            Unexpected::Float(number) => format!("the number {number:?}"),
             Unexpected::Str(text) => format!("the string {}", quote(text)),
             Unexpected::Unit | Unexpected::Option => "null".to_owned(),
             Unexpected::Seq => "a list".to_owned(),

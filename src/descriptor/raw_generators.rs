@@ -105,7 +105,8 @@ impl<'de> Deserialize<'de> for RawRows {
                     (Some(file), None, None) => Ok(RawRows::File(file)),
                     (None, Some(columns), Some(rows)) => Ok(RawRows::Columns(columns, rows)),
                     _ => Err(A::Error::custom(
-                        "a table is a list of objects, { \"columns\", \"rows\" } or { \"file\": path }",
+                        "a table is a list of objects, { \"columns\", \"rows\" } or { \"file\": path }\n\
+                         write `columns` with `rows`, or `file` alone",
                     )),
                 }
             }

@@ -10,7 +10,9 @@ use crate::descriptor::diagnostic::{Problem, nearest, quote, suggest};
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{RawCase, Text};
 use crate::descriptor::variables::check_name_of_variable;
-use crate::text::{FILTERS, Layers, TESTS, Template, TemplateError, Variables, is_template, place_of_name};
+use crate::text::{
+    FILTERS, Layers, TESTS, Template, TemplateError, Variables, is_template, place_of_mistake, place_of_name,
+};
 
 /// Names that partest gives a value for each attempt.
 pub const BUILT_IN: [&str; 7] = ["dir", "tmp", "work", "run_dir", "case", "attempt", "slot"];
@@ -158,7 +160,7 @@ impl<'a> Scope<'a> {
 
     /// Reads a template and checks every name in it.
     pub(crate) fn template(&self, text: &str, span: Span) -> Result<Template, Problem> {
-        let template = Template::parse(text).map_err(|error| broken(&error, span))?;
+        let template = Template::parse(text).map_err(|error| broken(&error, text, span))?;
         if let (Template::Expression(_), Some(variables)) = (&template, self.variables) {
             let check = |name: &String| {
                 self.check(name, variables, span).map_err(|problem| about_name(problem, text, name))
@@ -302,21 +304,25 @@ impl<'a> Scope<'a> {
 }
 
 /// A template that cannot be read.
-pub(crate) fn broken(error: &TemplateError, span: Span) -> Problem {
-    let text = error.to_string();
-    let unknown = |what: &str| text.strip_prefix(what)?.strip_suffix(" is unknown");
+pub(crate) fn broken(error: &TemplateError, text: &str, span: Span) -> Problem {
+    let message = error.to_string();
+    let unknown = |what: &str| message.strip_prefix(what)?.strip_suffix(" is unknown");
     let help = if let Some(filter) = unknown("filter ") {
         suggest(filter, "filters", &FILTERS).unwrap_or_default()
     } else if let Some(test) = unknown("test ") {
         suggest(test, "tests", &TESTS).unwrap_or_default()
-    } else if text.contains("unexpected end") {
+    } else if message.contains("unexpected end") {
         "close it with `}}`, or write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
-    } else if text.contains("larger than") || text.contains("longer than") {
+    } else if message.contains("larger than") || message.contains("longer than") {
         "give a long text to the case as a file, or let the program make it".to_owned()
     } else {
         "write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
     };
-    Problem::new(span, format!("the template is broken: {text}")).help(help)
+    let problem = Problem::new(span, format!("the template is broken: {message}")).help(help);
+    match place_of_mistake(text) {
+        Some(range) => problem.about(text, range),
+        None => problem,
+    }
 }
 
 /// Puts a problem of a name at the expression that names it.

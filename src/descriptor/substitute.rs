@@ -267,7 +267,7 @@ pub(crate) fn without_value(
     });
     missing.unwrap_or_else(|| {
         if error.message.ends_with(" is unknown") {
-            return broken(&error, span);
+            return broken(&error, compiled.source(), span);
         }
         let help = help_without_value(&error.message);
         Problem::new(span, format!("the template has no value: {error}")).help(help)

@@ -8,7 +8,7 @@ use crate::descriptor::node::{Entry, Node, SourceId, Span, Value};
 use crate::descriptor::source::Source;
 
 /// What to do about a number that no value can be.
-const IN_QUOTES: &str = "put it in quotes to make it a string";
+const IN_QUOTES: &str = "write a finite number, or put it in quotes to make it a string";
 
 /// Reads a whole document.
 pub(crate) fn parse(source: &Source, id: SourceId) -> Result<Node, Problem> {
@@ -34,6 +34,8 @@ fn help(reason: &str) -> &'static str {
         "keep one of them"
     } else if reason.contains("escape") {
         "write a text with backslashes in single quotes, in which they mean nothing"
+    } else if reason.contains("recursion") {
+        "let the values be flatter"
     } else if reason.contains("missing comma") {
         "put a comma between the values of a list"
     } else if reason.contains("must be quoted") {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::descriptor::diagnostic::{Problem, quote};
-use crate::descriptor::mirror::Literal;
+use crate::descriptor::mirror::{Literal, Spanned};
 use crate::descriptor::node::Span;
 use crate::descriptor::raw::{Table, Text};
+use crate::descriptor::raw_generators::Datum;
 use crate::descriptor::scope::{
-    BUILT_IN, RESERVED, broken, check_variable_of, is_of_the_run, split, too_late,
+    BUILT_IN, RESERVED, about_name, broken, check_variable_of, is_of_the_run, split, too_late,
 };
 use crate::descriptor::substitute::without_value;
 use crate::text::{Compiled, Layers, Variables, typed};
@@ -27,12 +28,12 @@ pub(crate) struct Defined {
 impl Defined {
     /// These variables with those of a table over them, and what is wrong with the table. Its values may name these,
     /// each other, and `overrides`, which win over both.
-    pub(crate) fn with(&self, table: Table<Literal>, overrides: &Arc<Variables>) -> (Self, Vec<Problem>) {
+    pub(crate) fn with(&self, table: Table<Datum>, overrides: &Arc<Variables>) -> (Self, Vec<Problem>) {
         let mut values = Variables::clone(&self.values);
         let mut places = BTreeMap::clone(&self.places);
         let mut problems = Vec::new();
         let mut open = Vec::new();
-        for (name, Literal(value)) in table.0 {
+        for (name, Spanned { value: Literal(value), span }) in table.0 {
             if let Err(problem) = check_name_of_variable(&name, name.span) {
                 problems.push(problem);
             } else if value.is_null() {
@@ -41,18 +42,18 @@ impl Defined {
             } else {
                 places.insert(name.value.clone(), name.span);
                 match holds_template(&value) {
-                    true => open.push((name, value)),
+                    true => open.push((name, value, span)),
                     false => drop(values.insert(name.value, value)),
                 }
             }
         }
         while !open.is_empty() && problems.is_empty() {
             let waits = |value: &Value| {
-                let is_open = |head: &str| open.iter().any(|(name, _)| name.value == head);
+                let is_open = |head: &str| open.iter().any(|(name, ..)| name.value == head);
                 heads(value).iter().any(|head| is_open(head) && !overrides.contains_key(head))
             };
-            let waiting: Vec<_> = open.iter().map(|(_, value)| waits(value)).collect();
-            if let (Some((name, _)), false) = (open.first(), waiting.contains(&false)) {
+            let waiting: Vec<_> = open.iter().map(|(_, value, _)| waits(value)).collect();
+            if let (Some((name, ..)), false) = (open.first(), waiting.contains(&false)) {
                 let message = format!("{} is made of itself", quote(name));
                 let help = "variables may name each other, but not in a circle";
                 problems.push(Problem::new(name.span, message).help(help));
@@ -60,10 +61,10 @@ impl Defined {
             }
             let layers = Layers::new(vec![Arc::new(values.clone()), Arc::clone(overrides)]);
             let mut later = Vec::new();
-            for ((name, value), waits) in open.into_iter().zip(waiting) {
+            for ((name, value, span), waits) in open.into_iter().zip(waiting) {
                 match waits {
-                    true => later.push((name, value)),
-                    false => match put_in(&value, &layers, name.span) {
+                    true => later.push((name, value, span)),
+                    false => match put_in(&value, &layers, span) {
                         Ok(value) => drop(values.insert(name.value, value)),
                         Err(problem) => problems.push(problem),
                     },
@@ -93,12 +94,14 @@ fn heads(value: &Value) -> Vec<String> {
 fn put_in(value: &Value, layers: &Layers, span: Span) -> Result<Value, Problem> {
     match value {
         Value::String(text) if text.contains("{{") => {
-            let compiled = Compiled::parse(text).map_err(|error| broken(&error, span))?;
+            let compiled = Compiled::parse(text).map_err(|error| broken(&error, text, span))?;
             for name in compiled.names() {
+                let about = |problem| about_name(problem, text, name);
                 if is_of_the_run(name) {
-                    return Err(too_late(name, span).help("use the template where the variable is used"));
+                    let problem = too_late(name, span).help("use the template where the variable is used");
+                    return Err(about(problem));
                 }
-                check_variable_of(name, layers, span)?;
+                check_variable_of(name, layers, span).map_err(about)?;
             }
             let value =
                 compiled.value(layers).map_err(|error| without_value(&compiled, error, layers, span))?;

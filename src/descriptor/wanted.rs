@@ -24,6 +24,8 @@ pub(crate) fn instead(expected: &str, found: &Unexpected<'_>) -> String {
     let takes = |word: &str| expected.split([' ', ',']).any(|part| part == word);
     let is_list = expected.starts_with("a list");
     let (is_text, is_number) = (takes("string") || takes("text"), takes("number"));
+    // Where a decimal is refused, a number is a whole one.
+    let is_whole = is_number || takes("code") || takes("count");
     match found {
         Unexpected::Str(text) if is_list => format!("write a list of one: [{}]", quoted(text)),
         Unexpected::Str(text) if is_number && text.parse::<f64>().is_ok() => {
@@ -33,13 +35,18 @@ pub(crate) fn instead(expected: &str, found: &Unexpected<'_>) -> String {
         Unexpected::Bool(value) if is_text => format!("write it as a string: \"{value}\""),
         Unexpected::Unsigned(number) if is_text => format!("write it as a string: \"{number}\""),
         Unexpected::Signed(number) if is_text => format!("write it as a string: \"{number}\""),
-        Unexpected::Float(number) if is_text => format!("write it as a string: \"{number}\""),
+        Unexpected::Float(number) if is_text => format!("write it as a string: \"{number:?}\""),
+        Unexpected::Float(number) if number.fract() == 0.0 && is_whole => {
+            format!("write it without a fraction: {number}")
+        }
         Unexpected::Bool(value) if is_list => format!("write a list of one: [{value}]"),
         Unexpected::Unsigned(number) if is_list => format!("write a list of one: [{number}]"),
         Unexpected::Signed(number) if is_list => format!("write a list of one: [{number}]"),
+        Unexpected::Float(number) if is_list => format!("write a list of one: [{number:?}]"),
         Unexpected::Unit | Unexpected::Option => format!("leave the key out, or write {expected}"),
         _ if expected == "an object" => {
-            "write an object: in JSON { \"key\": value }, in YAML a line `key: value` below".to_owned()
+            "write an object: in JSON { \"key\": value }, in TOML { key = value }, in YAML a line `key: value` below"
+                .to_owned()
         }
         _ => format!("write {expected}"),
     }

@@ -62,7 +62,7 @@ fn span_of(location: &Location) -> Span {
 }
 
 /// What to do about a number that no value can be.
-const IN_QUOTES: &str = "put it in quotes to make it a string";
+const IN_QUOTES: &str = "write a finite number, or put it in quotes to make it a string";
 
 fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Problem {
     let span = match error.location() {
@@ -93,10 +93,9 @@ fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Proble
         serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             (format!("nested too deeply: more than {DEPTH} levels"), Some("let the values be flatter"))
         }
-        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => (
-            "the document becomes too large when its aliases are expanded".to_owned(),
-            Some("write `defaults` or `vars` instead of aliases"),
-        ),
+        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            too_many_aliases()
+        }
         serde_saphyr::Error::NonFiniteFloat { .. } => {
             ("the number is not finite".to_owned(), Some(IN_QUOTES))
         }
@@ -104,11 +103,18 @@ fn problem(error: &serde_saphyr::Error, source: &Source, id: SourceId) -> Proble
             (msg.clone(), Some(OUT_OF_RANGE.1))
         }
         serde_saphyr::Error::Message { msg, .. } => (format!("not valid YAML: {msg}"), None),
+        // Within an alias the limit is told by words alone.
+        other if other.to_string().starts_with("alias replay limit") => too_many_aliases(),
         other => (format!("not valid YAML: {}", reason(other)), None),
     };
     let message = message.lines().next().unwrap_or_default().chars().take(300).collect::<String>();
     let help = help.map_or_else(|| help_with(&message, span, source), str::to_owned);
     Problem::new(span, message).help(help)
+}
+
+fn too_many_aliases() -> (String, Option<&'static str>) {
+    let message = "the document becomes too large when its aliases are expanded";
+    (message.to_owned(), Some("write `defaults` or `vars` instead of aliases"))
 }
 
 /// The place of the tag before a value.

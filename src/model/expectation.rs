@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::model::golden::Golden;
 use crate::model::http::HttpStatus;
-use crate::model::late::{Late, Pending};
+use crate::model::late::{Late, LateError, Pending as _, attempt_json, attempt_text};
 use crate::model::pattern::Pattern;
 use crate::model::position::Position;
 use crate::model::query::Query;
-use crate::text::Template;
+use crate::text::{Template, Variables};
 
 /// One thing that must hold of one thing that was seen.
 #[derive(Clone, Debug)]
@@ -111,6 +113,8 @@ pub enum Test {
     Exists(Late<bool>),
     /// The content is exactly this text.
     Equals(Template),
+    /// These are the digits of the digest, or of the permissions.
+    Digits(Late<Box<str>>),
     /// The content holds this text.
     Contains(Template),
     /// The content begins with this text.
@@ -184,50 +188,68 @@ pub struct BytesTest {
     pub at: Option<u64>,
 }
 
-impl Test {
-    /// Shows each value in it that may be made only when its step begins, until one is refused.
+impl Check {
+    /// Makes all of it that only the run knows, to see whether that is possible.
     ///
     /// # Errors
-    /// What `look` says.
-    pub fn pending<E>(&self, look: &mut dyn FnMut(&dyn Pending) -> Result<(), E>) -> Result<(), E> {
-        let all = |matchers: &[Matcher], look: &mut dyn FnMut(&dyn Pending) -> Result<(), E>| {
-            matchers.iter().try_for_each(|matcher| matcher.test.pending(look))
-        };
+    /// [`LateError`] of the first that has no value, or becomes what cannot stand there.
+    pub fn attempt(&self, variables: &Variables) -> Result<(), LateError> {
+        if let Subject::File(name) | Subject::Header(name) = &self.subject {
+            attempt_text(name, &self.matcher.position, variables)?;
+        }
+        self.matcher.attempt(variables)
+    }
+}
+
+impl Matcher {
+    fn attempt(&self, variables: &Variables) -> Result<(), LateError> {
+        self.test.attempt(&self.position, variables)
+    }
+}
+
+impl Test {
+    fn attempt(&self, place: &Position, variables: &Variables) -> Result<(), LateError> {
+        let text = |template: &Template| attempt_text(template, place, variables);
+        let json = |value: &Value| attempt_json(value, place, variables);
+        let all = |matchers: &[Matcher]| matchers.iter().try_for_each(|matcher| matcher.attempt(variables));
         match self {
-            Self::Exit(codes) => look(codes),
-            Self::Signal(number) => look(number),
-            Self::Status(statuses) => look(statuses),
-            Self::Duration(pace) => look(pace),
-            Self::Exists(expected) | Self::Empty(expected) => look(expected),
-            Self::Matches(pattern) => look(pattern),
-            Self::Number(number) => look(&**number),
-            Self::Bytes(bytes) => look(&**bytes),
+            Self::Exit(codes) => codes.attempt(variables),
+            Self::Signal(number) => number.attempt(variables),
+            Self::Status(statuses) => statuses.attempt(variables),
+            Self::Duration(pace) => pace.attempt(variables),
+            Self::Exists(expected) | Self::Empty(expected) => expected.attempt(variables),
+            Self::Matches(pattern) => pattern.attempt(variables),
+            Self::Digits(digits) => digits.attempt(variables),
+            Self::Number(number) => number.attempt(variables),
+            Self::Bytes(bytes) => bytes.attempt(variables),
+            Self::Equals(template)
+            | Self::Contains(template)
+            | Self::StartsWith(template)
+            | Self::EndsWith(template) => text(template),
+            Self::Lines(templates) | Self::Unordered(templates) => templates.iter().try_for_each(text),
+            Self::Json { value, .. } | Self::Value { value, .. } => json(value),
+            Self::File(golden) => golden
+                .name(variables)
+                .map(drop)
+                .map_err(|error| LateError { position: place.clone(), message: error.to_string() }),
             Self::JsonPath { query, expected } => {
-                look(query)?;
+                query.attempt(variables)?;
                 match expected {
-                    NodeTest::Value(_) => Ok(()),
-                    NodeTest::Matchers(matchers) => all(matchers, look),
+                    NodeTest::Value(value) => json(value),
+                    NodeTest::Matchers(matchers) => all(matchers),
                 }
             }
-            Self::OneOf(alternatives) => alternatives.iter().try_for_each(|matchers| all(matchers, look)),
-            Self::Not(matchers) => all(matchers, look),
+            Self::OneOf(alternatives) => alternatives.iter().try_for_each(|matchers| all(matchers)),
+            Self::Not(matchers) => all(matchers),
             Self::Normalized { by, test } => {
                 for normalization in by.iter() {
-                    if let Normalization::Replace { pattern, .. } = normalization {
-                        look(pattern)?;
+                    if let Normalization::Replace { pattern, with } = normalization {
+                        pattern.attempt(variables)?;
+                        text(with)?;
                     }
                 }
-                test.pending(look)
+                test.attempt(place, variables)
             }
-            Self::Equals(_)
-            | Self::Contains(_)
-            | Self::StartsWith(_)
-            | Self::EndsWith(_)
-            | Self::Json { .. }
-            | Self::Value { .. }
-            | Self::Lines(_)
-            | Self::Unordered(_)
-            | Self::File(_) => Ok(()),
         }
     }
 }

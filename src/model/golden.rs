@@ -53,21 +53,34 @@ impl Golden {
     /// # Errors
     /// [`GoldenError`] when it cannot be rendered or leads out.
     pub fn resolve(&self, folder: &Path, variables: &Variables) -> Result<(String, PathBuf), GoldenError> {
-        let name = self.path.render(variables)?.into_owned();
-        let mut depth = self.reach;
+        let name = self.name(variables)?;
         let mut path = folder.to_owned();
         for component in Path::new(&name).components() {
             match component {
-                Component::Normal(part) => {
-                    depth += 1;
-                    path.push(part);
-                }
-                Component::CurDir => {}
-                Component::ParentDir if depth > 0 && path.pop() => depth -= 1,
-                _ => return Err(GoldenError::Outside(name)),
+                Component::Normal(part) => path.push(part),
+                Component::ParentDir if !path.pop() => return Err(GoldenError::Outside(name)),
+                _ => {}
             }
         }
         Ok((name, path))
+    }
+
+    /// The path as it is known for this attempt.
+    ///
+    /// # Errors
+    /// [`GoldenError`] when it cannot be rendered or leads out.
+    pub fn name(&self, variables: &Variables) -> Result<String, GoldenError> {
+        let name = self.path.render(variables)?.into_owned();
+        let mut depth = self.reach;
+        for component in Path::new(&name).components() {
+            match component {
+                Component::Normal(_) => depth += 1,
+                Component::CurDir => {}
+                Component::ParentDir if depth > 0 => depth -= 1,
+                _ => return Err(GoldenError::Outside(name)),
+            }
+        }
+        Ok(name)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::model::position::Position;
-use crate::text::{Variables, render_value};
+use crate::text::{Template, TemplateError, Variables, render_value};
 
 /// The longest text that a message repeats, in characters.
 const SHOWN: usize = 72;
@@ -84,11 +84,12 @@ impl<T> From<T> for Late<T> {
 
 impl<T> Recipe<T> {
     fn make(&self, variables: &Variables) -> Result<T, LateError> {
-        let error = |message| LateError { position: self.position.clone(), message };
         let value = render_value(&self.template, variables)
-            .map_err(|cause| error(format!("{} cannot be rendered: {cause}", self.source())))?;
-        (self.read)(&value)
-            .map_err(|problem| error(format!("{} is {} here: {problem}", self.source(), shown(&value))))
+            .map_err(|cause| unmade(&self.template, &self.position, &cause))?;
+        (self.read)(&value).map_err(|problem| LateError {
+            position: self.position.clone(),
+            message: format!("{} is {} here: {problem}", self.source(), shown(&value)),
+        })
     }
 
     fn source(&self) -> String {
@@ -120,6 +121,43 @@ pub trait Pending {
 impl<T: Clone> Pending for Late<T> {
     fn attempt(&self, variables: &Variables) -> Result<(), LateError> {
         self.value(variables).map(drop)
+    }
+}
+
+/// Renders a text, to see whether that is possible.
+pub(in crate::model) fn attempt_text(
+    template: &Template,
+    place: &Position,
+    variables: &Variables,
+) -> Result<(), LateError> {
+    let rendered = template.render(variables).map(drop);
+    rendered.map_err(|cause| unmade(&template.source().into(), place, &cause))
+}
+
+/// Renders the texts of a value, to see whether that is possible.
+pub(in crate::model) fn attempt_json(
+    value: &Value,
+    place: &Position,
+    variables: &Variables,
+) -> Result<(), LateError> {
+    if !holds_template(value) {
+        return Ok(());
+    }
+    render_value(value, variables).map(drop).map_err(|cause| unmade(value, place, &cause))
+}
+
+fn unmade(template: &Value, place: &Position, cause: &TemplateError) -> LateError {
+    LateError { position: place.clone(), message: format!("{} cannot be rendered: {cause}", shown(template)) }
+}
+
+fn holds_template(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("{{"),
+        Value::Array(items) => items.iter().any(holds_template),
+        Value::Object(members) => {
+            members.iter().any(|(key, member)| key.contains("{{") || holds_template(member))
+        }
+        _ => false,
     }
 }
 

@@ -55,8 +55,10 @@ impl Query {
         match JsonPath::parse(source) {
             Ok(path) => Ok(Self { source: source.to_owned(), path }),
             Err(error) => {
-                let after = source.chars().take(error.position()).collect();
-                Err(QueryError::Form { message: error.message().to_owned(), after })
+                let after = source.get(..error.position()).unwrap_or_default().to_owned();
+                // The parser's word for whatever it has no other word for.
+                let message = error.message().replace("parser error", "it is not understood");
+                Err(QueryError::Form { message, after })
             }
         }
     }

@@ -24,5 +24,7 @@ pub mod xml;
 pub use evaluate::{Compiled, Layers};
 pub use json::from_json;
 pub use language::{FILTERS, TESTS};
-pub use template::{Template, TemplateError, Variables, is_template, place_of_name, render_value};
+pub use template::{
+    Template, TemplateError, Variables, is_template, place_of_mistake, place_of_name, render_value,
+};
 pub use typed::{number, typed};

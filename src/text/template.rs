@@ -217,8 +217,19 @@ pub fn place_of_name(source: &str, name: &str) -> Option<Range<usize>> {
         let expression = ENVIRONMENT.compile_expression(&without);
         expression.is_ok_and(|expression| expression.undeclared_variables(true).contains(name))
     };
-    let place = expressions(source).find(is_named)?;
-    Some(place.start - 2..(place.end + 2).min(source.len()))
+    expressions(source).find(is_named).map(|place| with_braces(source, &place))
+}
+
+/// Where, with its braces, the first expression of a text stands that is none, or uses a filter or test that does not
+/// exist.
+#[must_use]
+pub fn place_of_mistake(source: &str) -> Option<Range<usize>> {
+    let mut places = expressions(source).map(|place| with_braces(source, &place));
+    places.find(|place| Template::parse(&source[place.clone()]).is_err())
+}
+
+fn with_braces(source: &str, place: &Range<usize>) -> Range<usize> {
+    place.start - 2..(place.end + 2).min(source.len())
 }
 
 /// How many bytes stand before the `}}` that is neither within a text nor closes a brace of the expression; with

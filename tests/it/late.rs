@@ -62,6 +62,19 @@ fn matchers_can_be_captured() {
 }
 
 #[test]
+fn digits_mean_the_same_whether_they_are_known_before_or_only_now() {
+    let digest = "EDEAAFF3F1774AD2888673770C6D64097E391BC362D7D6FB34982DDF0EFD18CB";
+    all_pass(&[
+        "- {run: 'printf \"a\\\\n1\\\\n\" > t; echo \"[{\\\"a\\\": 1}]\"', capture: {rows: {jsonpath: $}}}\n- {file: t, expect: {rows: {json: '{{ rows }}'}}}",
+        &format!(
+            "- {{run: 'echo abc > t; echo {digest}', capture: {{sum: stdout}}}}\n- {{file: t, expect: {{sha256: '{{{{ sum }}}}'}}}}"
+        ),
+        "- {run: 'touch t; chmod 640 t; echo 640', capture: {mode: stdout}}\n- {file: t, expect: {mode: '{{ mode }}'}}",
+        "- {run: 'touch t; chmod 640 t; echo 640', capture: {mode: {jsonpath: $}}}\n- {file: t, expect: {mode: '{{ mode }}'}}",
+    ]);
+}
+
+#[test]
 fn captures_times_and_statements_can_use_what_was_captured() {
     all_pass(&[
         "- {run: echo id=7, capture: {x: {regex: '{{ id }}=(.*)'}}}\n- {run: 'test {{ x }} = 7'}",
@@ -132,6 +145,30 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
     assert!(!suite.path().join("ran").exists(), "the step ran");
     assert!(run.stdout.contains("a.test.yaml:10:22"), "{}", run.stdout);
     fails("- {sleep: '{{ id }}'}", "`id` is no duration");
+    fails("- {file: f, expect: {sha256: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` is no SHA-256"#);
+    fails("- {file: f, expect: {rows: '{{ codes }}'}}", "is [3,4] here: expected a number of rows");
+    fails("- {file: f, expect: {mode: '{{ id }}'}}", r#""{{ id }}" is "id" here: `id` are no permissions"#);
+    fails(
+        "- {file: f, expect: {exists: '{{ n == 4 }}', size: 3}}",
+        "nothing else can be expected of a file that does not exist",
+    );
+}
+
+#[test]
+fn an_expectation_without_a_value_is_an_error_of_the_step_and_no_failure_that_is_tried_again() {
+    for (expect, message) in [
+        ("stdout: '{{ codes[7] }}'", r#""{{ codes[7] }}" cannot be rendered: undefined value"#),
+        ("stdout: {one_of: [{lines: ['{{ codes[7] }}']}]}", "cannot be rendered"),
+        ("stdout: {json: {a: ['{{ codes[7] }}']}}", r#"{"a":["{{ codes[7] }}"]} cannot be rendered"#),
+        ("stdout: {json: {'{{ id }}': 1, id: 2}}", "stands twice"),
+        ("stdout: {jsonpath: {$.a: {not: '{{ codes[7] }}'}}}", "cannot be rendered"),
+        ("stdout: {normalize: {replace: a, with: '{{ codes[7] }}'}, equals: x}", "cannot be rendered"),
+        ("stdout: {file: '{{ codes[7] }}'}", "the path of the golden file cannot be rendered"),
+        (r#"stdout: {file: "{{ ['..', '..', '..', id] | join('/') }}"}"#, "lies outside of the project"),
+        ("files: {'{{ codes[7] }}': {exists: false}}", "cannot be rendered"),
+    ] {
+        fails(&format!("- run: 'false'\n  until: {{for: 20s}}\n  expect: {{{expect}}}"), message);
+    }
 }
 
 #[test]

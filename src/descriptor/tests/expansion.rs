@@ -183,7 +183,7 @@ fn mistakes_are_told_where_they_stand() {
             "1:7 `work` is known only when the case runs, too late for this value",
         ),
         ("name: '{{ nope }}'\nrun: a", "1:7 unknown variable `nope`"),
-        ("name: '{{ a'\nrun: a", "1:7 the template is broken"),
+        ("name: '{{ a'\nrun: a", "1:8 the template is broken"),
     ] {
         let loaded = load("x.test.yaml", text);
         let found: Vec<_> = loaded.broken.into_iter().flat_map(|broken| broken.diagnostics).collect();

@@ -38,6 +38,8 @@ fn deep_nesting_is_refused() {
         refused("a.test.yaml", format!("run: {nested}"));
         refused("a.test.toml", format!("run = {nested}"));
     }
+    let toml = diagnostics("a.test.toml", format!("run = {brackets}"));
+    assert!(toml[0].rendered.contains("help: let the values be flatter"), "{}", toml[0].rendered);
     assert_eq!(refused("a.test.yaml", "- ".repeat(100)), "nested too deeply: more than 40 levels");
     refused("a.test.yaml", "- ".repeat(100_000));
     refused("a.test.yaml", format!("run: {}", "? ".repeat(100_000)));
@@ -73,7 +75,8 @@ fn billion_laughs_are_refused() {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
         writeln!(text, "x-{level}: &a{level} [{aliases}]").expect("a string");
     }
-    refused("a.test.yaml", format!("{text}run: a\n"));
+    let too_large = "the document becomes too large when its aliases are expanded";
+    assert_eq!(refused("a.test.yaml", format!("{text}run: a\n")), too_large);
     refused("a.test.yaml", "run: &a [*a]");
     refused("a.test.yaml", "x-a: &a {<<: *a}\nrun: a");
 }

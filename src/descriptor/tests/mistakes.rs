@@ -5,7 +5,51 @@ use super::{diagnostics, load, misread};
 /// One mistake: the file, its text, the place of the caret, words of the message and of the help.
 pub(super) type Mistake = (&'static str, &'static str, (u32, u32), &'static str, &'static str);
 
-const MISTAKES: [Mistake; 76] = [
+const MISTAKES: [Mistake; 90] = [
+    ("a.test.yaml", "run: a\ntimeout: .nan", (2, 10), "not finite", "write a finite number"),
+    ("a.test.yaml", "run: a\nrows: {file: a, columns: [b]}", (2, 7), "a table is a list", "or `file` alone"),
+    (
+        "a.test.yaml",
+        "run: |\n  a\n  b {{ case | uper }}\n",
+        (3, 5),
+        "filter uper is unknown",
+        "did you mean `upper`?",
+    ),
+    ("a.test.toml", "run = \"\"\"\na\nb {{ 1 + }}\"\"\"", (3, 3), "the template is broken", ""),
+    ("a.test.json", "{\"run\": \"a\\nb {{ case }\"}", (1, 15), "the template is broken", ""),
+    ("a.test.yaml", "run: a\nvars: {a: 'x {{ y }}'}", (2, 14), "unknown variable `y`", "known variables"),
+    ("a.test.yaml", "run: a\nvars: {a: 'x {{ 1 | uper }}'}", (2, 14), "filter uper is unknown", "`upper`"),
+    ("a.test.yaml", "run: a\nvars: {a: 'x {{ dir }}'}", (2, 14), "`dir` is known only when", ""),
+    (
+        "a.test.yaml",
+        "run: a\nmatrix: {a: [1], exclud: [{a: 1}]}",
+        (2, 18),
+        "unknown key `exclud`",
+        "`exclude`",
+    ),
+    ("a.test.yaml", "run: a\nexpect: {exit: 3.0}", (2, 16), "found the number 3.0", "without a fraction: 3"),
+    ("a.test.yaml", "run: a\nexpect: {stdout: {bytes: {base64: '!'}}}", (2, 35), "is no Base64", "aGVsbG8="),
+    (
+        "a.test.yaml",
+        "run: a\nexpect: {stdout: {jsonpath: {$.ä b: 1}}}",
+        (2, 33),
+        "after \"$.ä\"",
+        "stands in brackets",
+    ),
+    (
+        "a.test.yaml",
+        "run: a\nexpect: {stdout: {jsonpath: {'$[?(@.a = 1)]': 1}}}",
+        (2, 34),
+        "is no JSONPath",
+        "compares by `==`",
+    ),
+    (
+        "a.test.yaml",
+        "run: a\nexpect: {stdout: {jsonpath: {'$[0': 1}}}",
+        (2, 34),
+        "is no JSONPath",
+        "close each bracket",
+    ),
     ("a.test.yaml", "run: a\noutputs: {path: a}", (2, 11), "unknown key `path`", "did you mean `paths`?"),
     ("a.test.yaml", "run: a\noutputs: {on: failure}", (2, 10), "`paths` is missing", ""),
     (
@@ -135,15 +179,15 @@ const MISTAKES: [Mistake; 76] = [
         "a.test.yaml",
         "run: a\nexpect: {stdout: {jsonpath: {a.b: 1}}}",
         (2, 30),
-        "`a.b` is no JSONPath",
+        "`a.b` is no JSONPath: it is not understood",
         "begins with `$`",
     ),
     (
         "a.test.yaml",
         "run: a\nexpect: {stdout: {jsonpath: {'$.a[': 1}}}",
-        (2, 30),
+        (2, 34),
         "is no JSONPath",
-        "RFC 9535",
+        "in brackets stands a number",
     ),
     (
         "a.test.yaml",

@@ -103,9 +103,9 @@ fn the_command_line_wins_over_vars_and_values_of_cases_over_it() {
 #[test]
 fn mistakes_in_templates_are_told_before_anything_runs() {
     for (text, expected) in [
-        ("run: '{{ 1 | nofilter }}'", "1:6 the template is broken: filter nofilter is unknown"),
-        ("run: '{{ work | nofilter }}'", "1:6 the template is broken: filter nofilter is unknown"),
-        ("run: '{{ work is notest }}'", "1:6 the template is broken: test notest is unknown"),
+        ("run: '{{ 1 | nofilter }}'", "1:7 the template is broken: filter nofilter is unknown"),
+        ("run: '{{ work | nofilter }}'", "1:7 the template is broken: filter nofilter is unknown"),
+        ("run: '{{ work is notest }}'", "1:7 the template is broken: test notest is unknown"),
         ("run: '{{ nofunction() }}'", "1:7 unknown variable `nofunction`"),
         ("run: a\nvars: {m: {k: 1}}\nstdin: '{{ m.l }}'", "3:9 unknown variable `m.l`"),
         (
@@ -217,12 +217,12 @@ fn what_a_variable_cannot_be_made_of_is_told() {
     for (text, expected) in [
         ("run: a\nvars: {a: '{{ b }}', b: '{{ c }}', c: '{{ a }}'}", "2:8 `a` is made of itself"),
         ("run: a\nvars: {a: ['{{ a }}']}", "2:8 `a` is made of itself"),
-        ("run: a\nvars: {b: 1, a: '{{ bb }}'}", "2:14 unknown variable `bb`"),
-        ("run: a\nvars: {a: '{{ b.x }}', b: {y: 1}}", "2:8 unknown variable `b.x`"),
-        ("run: a\nvars: {a: '{{ dir }}/x'}", "2:8 `dir` is known only when the case runs"),
-        ("run: a\nvars: {a: '{{ '}", "2:8 the template is broken"),
-        ("run: a\nvars: {a: \"{{ '{{' }}\"}", "2:8 the value holds `{{`"),
-        ("run: a\nmatrix: {m: [1]}\nvars: {a: '{{ m }}'}", "3:8 unknown variable `m`"),
+        ("run: a\nvars: {b: 1, a: '{{ bb }}'}", "2:18 unknown variable `bb`"),
+        ("run: a\nvars: {a: '{{ b.x }}', b: {y: 1}}", "2:12 unknown variable `b.x`"),
+        ("run: a\nvars: {a: '{{ dir }}/x'}", "2:12 `dir` is known only when the case runs"),
+        ("run: a\nvars: {a: '{{ '}", "2:12 the template is broken"),
+        ("run: a\nvars: {a: \"{{ '{{' }}\"}", "2:11 the value holds `{{`"),
+        ("run: a\nmatrix: {m: [1]}\nvars: {a: '{{ m }}'}", "3:12 unknown variable `m`"),
     ] {
         let found = diagnostics("x.test.yaml", text);
         let told = format!("{}:{} {}", found[0].position.line, found[0].position.column, found[0].message);

@@ -10,7 +10,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::assertion;
-use crate::model::{Fact, FileStep, Observation, Step, StepRecord, StepStatus, Subject, Test};
+use crate::model::{Check, Fact, FileStep, Observation, Step, StepRecord, StepStatus, Subject, Test};
 use crate::step::{StepResult, Surroundings, judge};
 use crate::time::{Deadline, clock};
 
@@ -38,6 +38,9 @@ pub(super) fn execute(
         Err(message) => return StepResult::not_started(record, &step.position, message),
     };
     record.command = format!("file {path}");
+    if let Some(result) = contradiction(step, &record, around) {
+        return result;
+    }
     let begin = clock::now();
     let look = Look { step, path: &around.directory.join(&*path), delimiter };
     let seen = look.facts(&path, deadline, around);
@@ -57,6 +60,18 @@ pub(super) fn execute(
         return judge::compare(&step, &observation, record, deadline, around);
     }
     judge::compare(step, &observation, record, deadline, around)
+}
+
+/// An error of the step if, by a value that is known only now, the file must not exist and something else is expected
+/// of it. Known values are refused when the descriptor is read.
+fn contradiction(step: &Step, record: &StepRecord, around: &Surroundings<'_>) -> Option<StepResult> {
+    let must_be_missing = |check: &&Check| match &check.matcher.test {
+        Test::Exists(expected) => expected.value(around.variables).is_ok_and(|expected| !*expected),
+        _ => false,
+    };
+    let check = step.checks.iter().find(must_be_missing).filter(|_| step.checks.len() > 1)?;
+    let message = "nothing else can be expected of a file that does not exist";
+    Some(StepResult::not_started(record.clone(), &check.matcher.position, message.to_owned()))
 }
 
 /// Why a look did not come to its end.
