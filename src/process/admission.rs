@@ -25,8 +25,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How long something that was granted may take until it is there.
 const BIRTH: Duration = Duration::from_secs(1);
 
-/// How long a case may go on after it was refused something: what tries again and again has no other end.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a case may go on after it was refused something: what tries again and again has no other end. What tries a
+/// hundred times and then says so must come to that, also where every answer takes 20 ms because others are busy.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the flags stand in the kernel's `struct sigaction`, behind the address of the handler.
 const FLAGS: u64 = size_of::<libc::c_ulong>() as u64;

@@ -7,7 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, chmod, fstat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, IFlags, Mode, OFlags, RawDir, chmod, fstat, ioctl_getflags, ioctl_setflags,
+    openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::disk::is_scarce;
@@ -201,12 +204,34 @@ impl Removal {
 fn unlink(parent: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<(), Errno> {
     let result = match unlinkat(parent, name, flags) {
         Err(Errno::ACCESS) if allow(parent).is_ok() => unlinkat(parent, name, flags),
+        Err(Errno::PERM) if unlock(parent, name) => unlinkat(parent, name, flags),
         result => result,
     };
     match result {
         Err(Errno::NOENT) => Ok(()),
         result => result,
     }
+}
+
+/// Takes away what `chattr +i` and `+a` forbid, which only root can do, and only root can have done. A file that has other
+/// names stays as it is.
+fn unlock(parent: BorrowedFd<'_>, name: &CStr) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    // One that was just moved up has been opened only for its place.
+    let parent = openat(parent, c".", flags, Mode::empty());
+    let entry = parent.as_ref().ok().and_then(|parent| openat(parent, name, flags, Mode::empty()).ok());
+    let is_own = |entry: &OwnedFd| {
+        let stat = fstat(entry);
+        stat.is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::Directory || stat.st_nlink == 1
+        })
+    };
+    let locks = IFlags::IMMUTABLE | IFlags::APPEND;
+    let unlocked = [parent.ok(), entry.filter(is_own)].into_iter().flatten().filter(|locked| {
+        let flags = ioctl_getflags(locked).unwrap_or(IFlags::empty());
+        flags.intersects(locks) && ioctl_setflags(locked, flags - locks).is_ok()
+    });
+    unlocked.count() > 0
 }
 
 /// Opens a directory for reading without following a link, making it readable if it is not.

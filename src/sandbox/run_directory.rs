@@ -153,7 +153,7 @@ fn furnish(directory: &Path) -> io::Result<Shared> {
     // whole process.
     let umask = 0o777 & !private(&cases, 0o777)?;
     private(&folder, 0o700)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = openat(CWD, &cases, flags, Mode::empty())?;
     let (next, clean) = (AtomicU64::new(0), Mutex::default());
     Ok(Shared { path: directory.to_owned(), cases, fd, folder, next, clean, umask })

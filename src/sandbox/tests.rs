@@ -1,11 +1,15 @@
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, IFlags, Mode, Timespec, Timestamps, XattrFlags, ioctl_getflags, ioctl_setflags,
+    mknodat, setxattr, utimensat,
+};
 use tempfile::TempDir;
 
 use super::{CleanEnvironment, InputFault, RunDirectory, Surroundings, Workspace, WriteError};
@@ -121,6 +125,46 @@ fn a_workspace_is_used_again_only_as_it_was_made() {
         fs::remove_dir(workspace.home()).expect("removed");
         symlink("/", workspace.home()).expect("link");
     }));
+}
+
+#[test]
+fn what_was_done_to_a_directory_itself_is_not_passed_on() {
+    let parent = temporary();
+    let run = RunDirectory::create_in(parent.path()).expect("created");
+    let used_again = |change: &dyn Fn(&Workspace)| {
+        let workspace = Workspace::create(&run).expect("created");
+        let root = workspace.work().parent().expect("a root").to_owned();
+        change(&workspace);
+        workspace.give_back().expect("given back");
+        let next = Workspace::create(&run).expect("created");
+        let again = next.work().parent() == Some(&root);
+        write(next.work().join("file"), "text");
+        next.remove().expect("removed");
+        again
+    };
+    assert!(used_again(&|_| {}));
+    let old = Timespec { tv_sec: 1, tv_nsec: 1 };
+    let times = Timestamps { last_access: old, last_modification: old };
+    assert!(!used_again(&|workspace| {
+        utimensat(CWD, workspace.work(), &times, AtFlags::empty()).expect("dated");
+    }));
+    // Neither extended attributes nor flags are in every file system, and the last two flags are root's.
+    let is_set = Cell::new(false);
+    let again = used_again(&|workspace| {
+        let set = setxattr(workspace.tmp(), "user.partest", b"mine", XattrFlags::empty());
+        is_set.set(set.is_ok());
+        // As if nothing but a file had come and gone.
+        fs::remove_file(write(workspace.tmp().join("file"), "")).expect("removed");
+    });
+    assert_ne!(again, is_set.get());
+    let flagged = |part: PathBuf, flag: IFlags| {
+        let directory = fs::File::open(part).expect("open");
+        ioctl_getflags(&directory).is_ok_and(|flags| ioctl_setflags(&directory, flags | flag).is_ok())
+    };
+    for flag in [IFlags::NODUMP, IFlags::APPEND, IFlags::IMMUTABLE] {
+        let again = used_again(&|workspace| is_set.set(flagged(workspace.work().to_owned(), flag)));
+        assert_ne!(again, is_set.get(), "{flag:?}");
+    }
 }
 
 /// A lock file as a run writes it.

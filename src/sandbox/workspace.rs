@@ -12,7 +12,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, chmodat, mkdirat, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, IFlags, Mode, OFlags, RawDir, StatxAttributes, StatxFlags, chmodat, flistxattr, fstat,
+    ioctl_getflags, mkdirat, openat, statx,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use rustix::process::geteuid;
@@ -50,7 +53,7 @@ pub(in crate::sandbox) struct Place {
 #[derive(Debug)]
 struct Seen {
     /// When each of them was last changed, in seconds and nanoseconds of the file system's clock.
-    changes: [(i64, u64); 4],
+    changes: [(i64, u32); 4],
     at: Instant,
 }
 
@@ -60,6 +63,23 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How many workspaces are kept for other attempts.
 const MOST_CLEAN: usize = 32;
+
+/// Attributes of a directory in which other things are possible than in one that was just made.
+const ODD: StatxAttributes =
+    StatxAttributes::MOUNT_ROOT.union(StatxAttributes::IMMUTABLE).union(StatxAttributes::APPEND);
+
+/// Attributes that a directory has from the one in which it was made.
+const INHERITED: IFlags = IFlags::COMPRESSED
+    .union(IFlags::DIRSYNC)
+    .union(IFlags::JOURNALING)
+    .union(IFlags::NOATIME)
+    .union(IFlags::NOCOW)
+    .union(IFlags::NODUMP)
+    .union(IFlags::NOTAIL)
+    .union(IFlags::PROJECT_INHERIT)
+    .union(IFlags::SECURE_REMOVAL)
+    .union(IFlags::SYNC)
+    .union(IFlags::UNRM);
 
 /// The directories in a workspace.
 const PARTS: [&str; 3] = ["work", "home", "tmp"];
@@ -298,28 +318,53 @@ impl Place {
         is_sure || self.holds_nothing(run)
     }
 
-    /// When it and its directories were last changed, if all of them are private directories.
-    fn changes(&self, run: &Shared) -> Option<[(i64, u64); 4]> {
+    /// When it and its directories were last changed, if all of them are private directories in which everything is possible.
+    fn changes(&self, run: &Shared) -> Option<[(i64, u32); 4]> {
         let name = self.name.to_str().ok()?;
         let [work, home, tmp] = PARTS.map(|part| format!("{name}/{part}"));
         let user = geteuid().as_raw();
         let mut changes = [(0, 0); 4];
         for (path, change) in [name, &work, &home, &tmp].into_iter().zip(&mut changes) {
-            let found = statat(run, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-            let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
-            let is_private = is_directory && found.st_mode & 0o7777 == 0o700 && found.st_uid == user;
-            *change = is_private.then_some((found.st_ctime, found.st_ctime_nsec))?;
+            let found = statx(run, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).ok()?;
+            let mode = found.stx_mode.into();
+            let is_directory = FileType::from_raw_mode(mode) == FileType::Directory;
+            let is_private = is_directory && mode & 0o7777 == 0o700 && found.stx_uid == user;
+            let is_usual = is_private && !found.stx_attributes.intersects(ODD);
+            *change = is_usual.then_some((found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec))?;
         }
         Some(changes)
     }
 
-    /// Looks whether it holds its three directories and nothing else.
+    /// Looks whether it holds its three directories and nothing else, and nothing was done to the directories themselves.
     fn holds_nothing(&self, run: &Shared) -> bool {
         let Ok(root) = open_directory(run.as_fd(), self.name.as_c_str()) else { return false };
-        let is_empty =
-            |part| open_directory(root.as_fd(), part).is_ok_and(|inner| entries(&inner) == Some(0));
-        PARTS.into_iter().all(is_empty) && entries(&root) == Some(PARTS.len())
+        let holds = |directory: &OwnedFd, count| {
+            entries(directory) == Some(count) && is_untouched(directory, run).unwrap_or(false)
+        };
+        let is_empty = |part| open_directory(root.as_fd(), part).is_ok_and(|inner| holds(&inner, 0));
+        PARTS.into_iter().all(is_empty) && holds(&root, PARTS.len())
     }
+}
+
+/// Whether an empty directory tells nothing of whoever had it: neither by times that were set, nor by another group, by
+/// attributes (`chattr`), or by extended ones, access control lists among them.
+fn is_untouched(directory: &OwnedFd, run: &Shared) -> Result<bool, Errno> {
+    let (found, made) = (fstat(directory)?, fstat(run)?);
+    // What comes and goes in a directory changes both times, whatever else is done to it only one.
+    let is_dated = (found.st_mtime, found.st_mtime_nsec) != (found.st_ctime, found.st_ctime_nsec);
+    let flags = |directory: BorrowedFd<'_>| ioctl_getflags(directory).map(|flags| flags & INHERITED);
+    let mut names = [0; 256];
+    let length = match flistxattr(directory, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(cause) => return Err(cause),
+    };
+    // Those of security modules are on every file.
+    let mut names = names[..length].split_inclusive(|byte| *byte == 0);
+    Ok(!is_dated
+        && found.st_gid == made.st_gid
+        && flags(directory.as_fd()) == flags(run.as_fd())
+        && names.all(|name| name.starts_with(b"security.")))
 }
 
 fn open_directory(parent: BorrowedFd<'_>, name: impl Arg) -> Result<OwnedFd, Errno> {

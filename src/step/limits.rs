@@ -34,7 +34,7 @@ pub(super) fn too_many(limits: &ResourceLimits, excess: Excess, position: &Posit
         Excess::Seen(seen) => format!("there were {seen}; all were killed"),
         Excess::Refused { count, is_ended } => {
             let were = if count == 1 { "was" } else { "were" };
-            let end = if is_ended { "; as it still ran 1s later, all were killed" } else { "" };
+            let end = if is_ended { "; as it still ran 5s later, all were killed" } else { "" };
             format!("{count} more {were} refused (EAGAIN){end}")
         }
     };
