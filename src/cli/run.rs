@@ -11,6 +11,7 @@ use crate::cli::selection::Asked;
 use crate::cli::{complain, console, fail, print, resume};
 use crate::config::{Settings, Verbosity};
 use crate::plan::TestPlan;
+use crate::process;
 use crate::runner::Control;
 use crate::session::{self, Charge, Config, Ended, ExitStatus, Listing, SessionError, Shortage};
 use crate::text::terminal::{Colours, printable};
@@ -98,6 +99,7 @@ fn list(plan: &TestPlan, format: Format, settings: &Settings) -> io::Result<Exit
 }
 
 fn run(plan: TestPlan, config: &Config, console: Console) -> Result<ExitStatus, Box<dyn Error>> {
+    process::narrow_heaps();
     let is_part = plan.shard.is_some();
     let ended = carry_out(|control| {
         let mut config = config.clone();

@@ -215,6 +215,8 @@ fn open(path: &Path) -> Result<Connection, Fault> {
     // A write takes milliseconds when it waits for the disk. Without that a run that is killed still loses nothing, and
     // when the machine loses its power the history can be damaged, which is found and mended.
     connection.pragma_update(None, "synchronous", "OFF")?;
+    // Its own journal stays and is emptied: on some disks to make and remove a file takes longer than to write it.
+    connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     if version(&connection)? != Some(VERSION) {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -51,7 +51,7 @@ pub use conversation::{Conversation, Silence};
 pub use descriptors::make_room;
 pub use error::StartError;
 pub use find::{find_program, is_program};
-pub use heap::widen_heaps;
+pub use heap::{narrow_heaps, widen_heaps};
 pub use helper::{init, is_initialised};
 pub use linux::{hear_signals, seal_descriptors};
 pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use crate::disk;
 
 /// A report that cannot be written.
@@ -35,7 +37,7 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), JunitError> {
         fs::create_dir_all(folder(path))?;
         match place(path)? {
             Place::Device(path) => open(&path).map(drop),
-            Place::Regular(path) => temporary(&path).map(drop),
+            Place::Regular(path) => Ok(access(folder(&path), Access::WRITE_OK | Access::EXEC_OK)?),
         }
     };
     check().map_err(|error| JunitError::new(path, error))
