@@ -206,6 +206,10 @@ impl History {
     }
 }
 
+/// How much of the history may be in memory; negative, as SQLite takes it, in KiB. What a run of 100,000 cases looks for and
+/// writes lies all over it.
+const CACHE: i32 = -(32 << 10);
+
 fn open(path: &Path) -> Result<Connection, Fault> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -217,6 +221,7 @@ fn open(path: &Path) -> Result<Connection, Fault> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     // Its own journal stays and is emptied: on some disks to make and remove a file takes longer than to write it.
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     if version(&connection)? != Some(VERSION) {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
