@@ -68,17 +68,7 @@ impl<'a> Differences<'a> {
             (Value::Object(members), Value::Object(_))
                 if !self.literal && members.keys().any(|key| key.contains("{{")) =>
             {
-                match render_value(expected, self.variables) {
-                    Ok(rendered) => {
-                        self.literal = true;
-                        self.compare(&rendered, found);
-                        self.literal = false;
-                    }
-                    Err(error) => {
-                        let expected = format!("an object that cannot be rendered ({error})");
-                        self.report(&expected, &show(found));
-                    }
-                }
+                self.compare_rendered("an object", render_value(expected, self.variables), found);
             }
             (Value::Object(expected), Value::Object(found)) => {
                 for (key, value) in expected {
@@ -104,20 +94,22 @@ impl<'a> Differences<'a> {
             }
             (Value::Number(a), Value::Number(b)) if number::compare(a, b) == Some(Ordering::Equal) => {}
             (Value::String(source), found) if !self.literal && source.contains("{{") => {
-                match value(source, self.variables) {
-                    Ok(value) => {
-                        self.literal = true;
-                        self.compare(&value, found);
-                        self.literal = false;
-                    }
-                    Err(error) => {
-                        let expected = format!("a text that cannot be rendered ({error})");
-                        self.report(&expected, &show(found));
-                    }
-                }
+                self.compare_rendered("a text", value(source, self.variables), found);
             }
             (expected, found) if expected == found => {}
             (expected, found) => self.report(&show_expected(expected, self.variables), &show(found)),
+        }
+    }
+
+    /// Compares with what became of a template, in which braces mean nothing any more.
+    fn compare_rendered(&mut self, what: &str, rendered: Result<Value, TemplateError>, found: &Value) {
+        match rendered {
+            Ok(expected) => {
+                self.literal = true;
+                self.compare(&expected, found);
+                self.literal = false;
+            }
+            Err(error) => self.report(&format!("{what} that cannot be rendered ({error})"), &show(found)),
         }
     }
 
