@@ -98,15 +98,7 @@ fn check(url: &str, expected: &[(&str, &str)]) -> Run {
             &format!("  - {{ name: {path}, http: {{ url: '{url}/{path}', tls: {{ insecure: true }} }} }}\n");
     }
     let run = Suite::of("a.test.yaml", &text).run(&[]);
-    let mut wrong = Vec::new();
-    for (name, message) in expected {
-        let found = run.verdict(name);
-        let is_right = if message.is_empty() { found.0 == "passed" } else { found.1.contains(message) };
-        if !is_right {
-            wrong.push(format!("{name}: expected {message:?}, found {found:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    run.expect_verdicts(expected);
     run
 }
 

@@ -116,19 +116,6 @@ fn run(server: &Server, cases: &[(&str, &str)]) -> (Run, u64) {
     suite.peak(&[])
 }
 
-#[track_caller]
-fn check(run: &Run, expected: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (name, message) in expected {
-        let found = run.verdict(name);
-        let is_right = if message.is_empty() { found.0 == "passed" } else { found.1.contains(message) };
-        if !is_right {
-            wrong.push(format!("{name}: expected {message:?}, found {found:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}\n{}", wrong.join("\n"), run.stdout);
-}
-
 #[test]
 fn unusual_answers_have_their_verdicts() {
     let server = Server::with(serve);
@@ -149,9 +136,7 @@ fn unusual_answers_have_their_verdicts() {
         .collect();
     let (run, _) = run(&server, &cases);
     let not_http = "answers is not HTTP";
-    check(
-        &run,
-        &[
+    run.expect_verdicts(&[
             ("early-hints", ""),
             ("continue", ""),
             ("no-content", ""),
@@ -197,24 +182,18 @@ fn what_never_ends_is_left_in_time_and_takes_no_memory() {
     let cases: Vec<_> = names.map(|name| (name, "timeout: 2s\nhttp: URL")).collect();
     let (run, peak) = run(&server, &cases);
     let timed_out = "timed out after 2.00s: ";
-    check(
-        &run,
-        &[
-            ("continues", "answers has a head of more than 64 KiB"),
-            ("long-header", "answers has a head of more than 64 KiB"),
-            ("long-status", "answers has a head of more than 64 KiB"),
-            ("chunks", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("long-chunk-size", "the body cannot be read, after 0 bytes"),
-            (
-                "trailers-for-ever",
-                "timed out after 2.00s: status 200, but the body did not end, after 0 bytes",
-            ),
-            ("body", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("bomb", timed_out),
-            ("slow-head", "timed out after 2.00s: connected to"),
-            ("slow-body", "timed out after 2.00s: status 200, but the body did not end, after"),
-        ],
-    );
+    run.expect_verdicts(&[
+        ("continues", "answers has a head of more than 64 KiB"),
+        ("long-header", "answers has a head of more than 64 KiB"),
+        ("long-status", "answers has a head of more than 64 KiB"),
+        ("chunks", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("long-chunk-size", "the body cannot be read, after 0 bytes"),
+        ("trailers-for-ever", "timed out after 2.00s: status 200, but the body did not end, after 0 bytes"),
+        ("body", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("bomb", timed_out),
+        ("slow-head", "timed out after 2.00s: connected to"),
+        ("slow-body", "timed out after 2.00s: status 200, but the body did not end, after"),
+    ]);
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
     // Three bodies of which 8 MiB are kept, and what is made of them for reports.
     assert!(peak < calm + (160 << 10), "{calm} KiB without, {peak} KiB with them");
@@ -225,7 +204,7 @@ fn a_head_has_128_fields_at_most() {
     let server = Server::with(serve);
     let ok = "expect: { status: 200, body: ok }";
     let (run, _) = run(&server, &[("headers-127", ok), ("headers-128", ok)]);
-    check(&run, &[("headers-127", ""), ("headers-128", "answers has more than 128 header fields")]);
+    run.expect_verdicts(&[("headers-127", ""), ("headers-128", "answers has more than 128 header fields")]);
 }
 
 #[test]
@@ -233,7 +212,7 @@ fn the_first_byte_is_the_whole_head() {
     let server = Server::with(serve);
     let case = ("slow-head", "http: { url: URL, timeouts: { first_byte: 500ms } }");
     let (run, _) = run(&server, &[case]);
-    check(&run, &[("slow-head", "but no answer within 0.50s")]);
+    run.expect_verdicts(&[("slow-head", "but no answer within 0.50s")]);
 }
 
 #[test]
@@ -243,16 +222,13 @@ fn a_download_from_them_ends_in_time() {
     let names = ["body", "chunks", "slow-body", "bomb", "two-lengths", "large", "bad-location"];
     let cases: Vec<_> = names.into_iter().map(|name| (name, step)).collect();
     let (run, _) = run(&server, &cases);
-    check(
-        &run,
-        &[
-            ("body", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("chunks", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("slow-body", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("bomb", "timed out after 2.00s: status 200, but the body did not end, after"),
-            ("two-lengths", "answers is not HTTP"),
-            ("large", " (resumed "),
-            ("bad-location", "which is no http address"),
-        ],
-    );
+    run.expect_verdicts(&[
+        ("body", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("chunks", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("slow-body", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("bomb", "timed out after 2.00s: status 200, but the body did not end, after"),
+        ("two-lengths", "answers is not HTTP"),
+        ("large", " (resumed "),
+        ("bad-location", "which is no http address"),
+    ]);
 }

@@ -221,6 +221,20 @@ impl Run {
             .unwrap_or_else(|| panic!("no case {name:?}\n{}", self.stdout))
     }
 
+    /// Each of these cases has passed, where there is no message, or its message holds this one.
+    #[track_caller]
+    pub(crate) fn expect_verdicts(&self, expected: &[(&str, &str)]) {
+        let mut wrong = Vec::new();
+        for (name, message) in expected {
+            let found = self.verdict(name);
+            let is_right = if message.is_empty() { found.0 == "passed" } else { found.1.contains(message) };
+            if !is_right {
+                wrong.push(format!("{name}: expected {message:?}, found {found:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "\n{}\n{}", wrong.join("\n"), self.stdout);
+    }
+
     /// What the JUnit report says of a case in a word, and the message beside it.
     pub(crate) fn verdict(&self, name: &str) -> (&'static str, String) {
         let text = |message: Option<quick_junit::XmlString>| {
