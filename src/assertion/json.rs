@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::assertion::number;
 use crate::model::member;
-use crate::text::{Template, TemplateError, Variables, render_value};
+use crate::text::{Template, TemplateError, Variables, is_template, render_value};
 
 /// The longest value, in characters, that is shown whole.
 const LONGEST_VALUE: usize = 80;
@@ -66,7 +66,7 @@ impl<'a> Differences<'a> {
     fn compare(&mut self, expected: &Value, found: &Value) {
         match (expected, found) {
             (Value::Object(members), Value::Object(_))
-                if !self.literal && members.keys().any(|key| key.contains("{{")) =>
+                if !self.literal && members.keys().any(|key| is_template(key)) =>
             {
                 self.compare_rendered("an object", render_value(expected, self.variables), found);
             }
@@ -93,7 +93,7 @@ impl<'a> Differences<'a> {
                 }
             }
             (Value::Number(a), Value::Number(b)) if number::compare(a, b) == Some(Ordering::Equal) => {}
-            (Value::String(source), found) if !self.literal && source.contains("{{") => {
+            (Value::String(source), found) if !self.literal && is_template(source) => {
                 self.compare_rendered("a text", value(source, self.variables), found);
             }
             (expected, found) if expected == found => {}
@@ -136,7 +136,7 @@ pub(crate) fn value(source: &str, variables: &Variables) -> Result<Value, Templa
 
 pub(crate) fn show_expected(expected: &Value, variables: &Variables) -> String {
     match expected {
-        Value::String(source) if source.contains("{{") => {
+        Value::String(source) if is_template(source) => {
             value(source, variables).map_or_else(|_| show(expected), |value| show(&value))
         }
         other => show(other),

@@ -6,6 +6,7 @@ use crate::assertion::content::Reading;
 use crate::assertion::json::{self, Differences, show};
 use crate::assertion::matcher::{Context, Problem};
 use crate::model::{Found, Matcher, NodeTest, Query, Test};
+use crate::text::is_template;
 
 impl Context<'_> {
     /// Whether what the query finds in the content is as expected.
@@ -73,7 +74,7 @@ impl Context<'_> {
     pub(crate) fn value_equals(&self, expected: &Value, exact: bool) -> Result<(), Problem> {
         let variables = self.setting.variables;
         let rendered = match expected {
-            Value::String(source) if source.contains("{{") => json::value(source, variables).ok(),
+            Value::String(source) if is_template(source) => json::value(source, variables).ok(),
             Value::String(text) => Some(Value::String(text.clone())),
             _ => None,
         };

@@ -26,7 +26,7 @@ use crate::model::{
     CaseId, CaseInfo, Environment, InlineFile, Input, OutputFiles, Precautions, Resources, Retries, Service,
     TestCase, TimeLimits,
 };
-use crate::text::{Compiled, Layers, Template, Variables};
+use crate::text::{Compiled, Layers, Template, Variables, is_template};
 
 /// The keys that make several cases of an entry.
 const GENERATORS: [&str; 3] = ["matrix", "rows", "foreach"];
@@ -147,7 +147,7 @@ impl FileReader<'_> {
             return Err(problems);
         }
         // The name of a file is no template.
-        let is_template = own.get("name").is_some() && name.contains("{{");
+        let is_template = own.get("name").is_some() && is_template(name);
         let mut tree = prepare(own, shared.case.as_deref()).map_err(one)?;
         let generators = take_generators(&mut tree);
         let base = [Arc::clone(&variables.values), Arc::clone(self.around.overrides)];

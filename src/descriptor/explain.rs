@@ -8,7 +8,7 @@ use crate::descriptor::node::{Node, Span, Value};
 use crate::descriptor::source::Sources;
 use crate::descriptor::variables::Defined;
 use crate::model::Position;
-use crate::text::Variables;
+use crate::text::{Variables, is_template};
 
 /// A case with everything it inherits, its variables put in.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,7 @@ fn defaults(tree: &Node) -> Vec<(&'static str, serde_json::Value)> {
 /// The leaves of a tree; `template` is what its part of the case was before.
 fn flatten(node: &Node, template: Option<&Node>, path: String, sources: &Sources, rows: &mut Vec<Explained>) {
     let was = template.and_then(|template| match &template.value {
-        Value::String(text) if text.contains("{{") && template.value != node.value => Some(text.clone()),
+        Value::String(text) if is_template(text) && template.value != node.value => Some(text.clone()),
         _ => None,
     });
     match &node.value {

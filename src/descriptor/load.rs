@@ -22,7 +22,7 @@ use crate::descriptor::services::{self, Definitions, Services};
 use crate::descriptor::source::Sources;
 use crate::descriptor::variables::Defined;
 use crate::model::{CaseId, CaseInfo, Pattern, Position, TestCase};
-use crate::text::Variables;
+use crate::text::{Variables, is_template};
 
 /// The key that names a schema for editors.
 pub(crate) const SCHEMA: &str = "$schema";
@@ -350,7 +350,7 @@ const LOOSE_KEYS: [&str; 3] = ["expect", "env", "files"];
 /// A tree without the values that hold templates, which are checked by themselves.
 fn without_templates(node: &Node, loose: bool, problems: &mut Vec<Problem>) -> Option<Node> {
     let value = match &node.value {
-        Value::String(text) if text.contains("{{") => {
+        Value::String(text) if is_template(text) => {
             problems.extend(Scope::undecided().template(text, node.span).err());
             return None;
         }
@@ -366,7 +366,7 @@ fn without_templates(node: &Node, loose: bool, problems: &mut Vec<Problem>) -> O
             let mut kept = Vec::with_capacity(entries.len());
             for entry in entries {
                 let inner = loose && LOOSE_KEYS.contains(&entry.key.as_str());
-                let value = match entry.key.contains("{{") {
+                let value = match is_template(&entry.key) {
                     true => None,
                     false => without_templates(&entry.value, inner, problems),
                 };

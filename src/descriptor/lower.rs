@@ -24,7 +24,7 @@ use crate::model::{
     Environment, ExpectedFailure, InlineFile, Input, Late, OutputFiles, Pattern, Precautions, Quarantine,
     Resources, Retries, Step, TimeLimits, WorkingDirectory,
 };
-use crate::text::Template;
+use crate::text::{Template, is_template};
 use crate::time::parse_duration;
 
 /// The limit of an attempt when the descriptor names none.
@@ -209,7 +209,7 @@ impl Lowering<'_> {
         if cwd.is_empty() || cwd.contains('\0') {
             self.problems
                 .push(Problem::new(cwd.span, "`cwd` is no path").help("name a folder, or take the key out"));
-        } else if !cwd.contains("{{") && climbs(Path::new(&cwd.value)) {
+        } else if !is_template(cwd) && climbs(Path::new(&cwd.value)) {
             let message = format!("{} leads out of the private directory", quote(cwd));
             let help = "`{{ dir }}` is the folder of the descriptor";
             self.problems.push(Problem::new(cwd.span, message).help(help));
@@ -244,7 +244,7 @@ impl Lowering<'_> {
         duration: Option<&Spanned<RawDuration>>,
     ) -> Option<Late<Duration>> {
         let duration = duration?;
-        if duration.0.contains("{{") {
+        if is_template(&duration.0) {
             let read = |value: &Value| late::read(value, parsed_duration);
             return self.late(duration.0.as_str(), duration.span, read);
         }

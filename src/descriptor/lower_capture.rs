@@ -17,6 +17,7 @@ use crate::descriptor::paths::{self, Reach};
 use crate::descriptor::raw::{RawDuration, Table, Text};
 use crate::descriptor::raw_capture::{RawCapture, RawFrom, RawPart, RawUntil};
 use crate::model::{Capture, Late, Part, Subject, Until};
+use crate::text::is_template;
 use crate::time::parse_duration;
 
 /// The wait between two tries when the descriptor names none.
@@ -55,7 +56,7 @@ pub(crate) fn until(
 ) -> Option<Box<Late<Until>>> {
     let raw = raw?;
     let every = raw.every.as_ref();
-    let is_late = [every, Some(&raw.limit)].into_iter().flatten().any(|duration| duration.0.contains("{{"));
+    let is_late = [every, Some(&raw.limit)].into_iter().flatten().any(|duration| is_template(&duration.0));
     if is_late {
         let durations = [("every", every), ("for", Some(&raw.limit))];
         let given = durations.into_iter().filter_map(|(key, duration)| Some((key, &duration?.0)));

@@ -18,7 +18,7 @@ use crate::descriptor::raw_expect::{
     ExitCode, OneOrMany, RawContent, RawExit, RawExpect, RawMatchers, RawSignal,
 };
 use crate::model::{Check, ExitCodes, Late, Matcher, Pattern, Subject, Test, signal_name, signal_number};
-use crate::text::Template;
+use crate::text::{Template, is_template};
 
 /// What must hold after a step of this kind that stands at `span`. Of a process of which nothing is said about how
 /// it ends, it must exit with 0.
@@ -92,7 +92,7 @@ fn ending(lowering: &mut Lowering<'_>, expect: &RawExpect) -> Option<(Span, Test
         (Some(exit), None) => exit_of(lowering, exit).map(|codes| (exit.span, Test::Exit(codes))),
         (None, Some(signal)) => {
             let number = match &signal.value {
-                RawSignal::Name(name) if name.contains("{{") => {
+                RawSignal::Name(name) if is_template(name) => {
                     lowering.late(name.as_str(), signal.span, |value| late::read(value, signal_of))
                 }
                 _ => {
@@ -282,7 +282,7 @@ fn text_matchers<C, E>(lowering: &mut Lowering<'_>, raw: &RawMatchers<C, E>, col
 
 /// A regular expression of a step.
 pub(crate) fn pattern(lowering: &mut Lowering<'_>, text: &Text) -> Option<Late<Pattern>> {
-    if text.contains("{{") {
+    if is_template(text) {
         return lowering.late(text.as_str(), text.span, |value| late::read(value, compiled));
     }
     let pattern = compile(lowering, text);

@@ -18,6 +18,7 @@ use crate::descriptor::raw_expect::RawExpect;
 use crate::descriptor::raw_file::{RawBytes, RawBytesAt, RawFile};
 use crate::descriptor::raw_matchers::RawNode;
 use crate::model::{BytesTest, Check, FileStep, Late, NumberTest, StepAction, Subject, Test};
+use crate::text::is_template;
 
 /// Why what a template has become says nothing of rows.
 const COUNT_ALONE: &str =
@@ -31,7 +32,7 @@ pub(crate) fn file(lowering: &mut Lowering<'_>, raw: &RawFile) -> Option<StepAct
     let checked = check_path(&raw.path);
     let delimiter = match &raw.delimiter {
         None => Some(b','.into()),
-        Some(text) if text.contains("{{") => {
+        Some(text) if is_template(text) => {
             lowering.late(text.as_str(), text.span, |value| late::read(value, delimiter))
         }
         Some(text) => {
@@ -61,7 +62,7 @@ fn check_path(path: &Text) -> Result<(), Problem> {
     if path.contains('\0') {
         return Err(Problem::new(path.span, "the path holds a NUL byte"));
     }
-    match !path.contains("{{") && climbs(Path::new(&path.value)) {
+    match !is_template(path) && climbs(Path::new(&path.value)) {
         true => Err(Problem::new(path.span, format!("{} leads out of the working directory", quote(path)))
             .help("`{{ dir }}` is the folder of the descriptor")),
         false => Ok(()),
@@ -147,7 +148,7 @@ fn table(lowering: &mut Lowering<'_>, rows: &Spanned<RawNode>, checks: &mut Vec<
             let test = NumberTest { equals: Some(count.clone()), ..NumberTest::default() };
             Some((Subject::RowCount, Test::Number(Box::new(test.into()))))
         }
-        RawNode::Value(Value::String(template)) if template.contains("{{") => {
+        RawNode::Value(Value::String(template)) if is_template(template) => {
             let count = lowering.late(template.as_str(), rows.span, |value| {
                 late::read(value, |raw| number_of(raw, compiled)).map_err(|_| COUNT_ALONE.to_owned())
             });
@@ -172,7 +173,7 @@ struct Digits {
 
 impl Digits {
     fn lower(&self, lowering: &mut Lowering<'_>, text: &Text) -> Option<Late<Box<str>>> {
-        if text.contains("{{") {
+        if is_template(text) {
             return lowering.late(text.as_str(), text.span, self.read_late);
         }
         let digits = (self.read)(text);
@@ -212,7 +213,7 @@ pub(crate) fn bytes(lowering: &mut Lowering<'_>, raw: &Spanned<Box<RawBytes>>) -
         Later::Text(template) => ("at".to_owned(), Value::from(template.as_str())),
     });
     let members: Vec<_> = [text("hex", hex), text("base64", base64), at].into_iter().flatten().collect();
-    let is_template = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+    let is_template = |value: &Value| value.as_str().is_some_and(is_template);
     let test = match members.iter().any(|(_, value)| is_template(value)) {
         true => {
             let template: Value = members.into_iter().collect();

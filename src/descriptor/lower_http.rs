@@ -20,7 +20,7 @@ use crate::model::{
     Check, DownloadStep, HttpAuth, HttpBody, HttpField, HttpRequest, HttpStatus, HttpStep, HttpTimeouts,
     HttpTls, HttpValue, Late, Pace, StepAction, Subject, Test,
 };
-use crate::text::Template;
+use crate::text::{Template, is_template};
 
 /// How many redirects `true` stands for.
 const MANY_REDIRECTS: u32 = 10;
@@ -148,7 +148,7 @@ impl Lowering<'_> {
     }
 
     fn method(&mut self, method: &Text) -> Option<Late<String>> {
-        if method.contains("{{") {
+        if is_template(method) {
             return self.late(method.as_str(), method.span, |value| late::read(value, method_of));
         }
         let method = method_of(method);
@@ -371,7 +371,7 @@ pub(crate) fn success(lowering: &Lowering<'_>, span: Span) -> Check {
 }
 
 fn codes(lowering: &mut Lowering<'_>, status: &Spanned<RawStatus>) -> Option<Late<Vec<HttpStatus>>> {
-    let is_template = |code: &RawCode| matches!(code, RawCode::Class(text) if text.contains("{{"));
+    let is_template = |code: &RawCode| matches!(code, RawCode::Class(text) if is_template(text));
     if status.0.iter().any(|code| is_template(code)) {
         let one = |code: &Spanned<RawCode>| match &code.value {
             RawCode::Number(number) => Value::from(*number),
@@ -423,7 +423,7 @@ fn pace(lowering: &mut Lowering<'_>, pace: &Spanned<RawPace>) -> Option<Late<Pac
         RawPace::Range(RawRange { min, max }) => (None, min.as_ref(), max.as_ref()),
     };
     let given = [("min", min), ("max", max)].into_iter().filter_map(|(key, given)| Some((key, &given?.0)));
-    let is_late = most.into_iter().chain(given.clone().map(|(_, text)| text)).any(|text| text.contains("{{"));
+    let is_late = most.into_iter().chain(given.clone().map(|(_, text)| text)).any(|text| is_template(text));
     if is_late {
         let template = match most {
             Some(text) => Value::from(text.as_str()),
@@ -461,7 +461,7 @@ fn pace_of(pace: &Spanned<RawPace>) -> Result<Pace, Problem> {
 
 /// The name of a header.
 pub(crate) fn header_name(lowering: &mut Lowering<'_>, name: &Text) -> Option<Template> {
-    if !name.contains("{{") {
+    if !is_template(name) {
         let checked = check_header_name(name);
         lowering.note(checked)?;
     }

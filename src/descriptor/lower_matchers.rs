@@ -22,7 +22,7 @@ use crate::descriptor::raw_matchers::{
 use crate::model::{
     Golden, Late, Matcher, NodeTest, Normalization, NumberTest, Pattern, Query, QueryError, Test, Written,
 };
-use crate::text::Template;
+use crate::text::{Template, is_template};
 
 /// The normalizations that have a name.
 pub(in crate::descriptor) const NAMED: [(&str, Normalization); 3] =
@@ -151,7 +151,7 @@ fn template_of(test: &RawNumberTest) -> Option<Value> {
     };
     let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, value(number.as_ref()?))));
     let members: Vec<_> = numbers.chain(from).collect();
-    let is_template = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+    let is_template = |value: &Value| value.as_str().is_some_and(is_template);
     let has_template = members.iter().any(|(_, value)| is_template(value));
     has_template.then(|| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
@@ -261,7 +261,7 @@ pub(crate) fn json_paths(
 
 /// A JSONPath.
 pub(crate) fn query(lowering: &mut Lowering<'_>, path: &Text) -> Option<Late<Query>> {
-    if path.contains("{{") {
+    if is_template(path) {
         let read = |value: &Value| late::read(value, |path| parsed_query(path, Query::parse_made));
         return lowering.late(path.as_str(), path.span, read);
     }

@@ -18,6 +18,7 @@ use crate::descriptor::raw_sql::{RawParams, RawSql};
 use crate::model::{
     Check, Late, SqlParameter, SqlParameters, SqlStatement, SqlStep, StepAction, Subject, Test,
 };
+use crate::text::is_template;
 
 /// The beginning of URLs, the feature that they need, and whether this build has it.
 type Scheme = (&'static str, &'static str, bool);
@@ -164,7 +165,7 @@ fn blob(
     decode: fn(&Text) -> Result<Vec<u8>, Problem>,
     read: fn(&Value) -> Result<Vec<u8>, String>,
 ) -> Option<Late<Vec<u8>>> {
-    if text.contains("{{") {
+    if is_template(text) {
         return lowering.late(text.as_str(), text.span, read);
     }
     let bytes = decode(text);
@@ -174,7 +175,7 @@ fn blob(
 /// A value in whose texts, however deep, variables may stand.
 fn json(lowering: &mut Lowering<'_>, value: &Value, span: Span) -> Option<SqlParameter> {
     match value {
-        Value::String(text) if text.contains("{{") => {
+        Value::String(text) if is_template(text) => {
             let template = lowering.scope.template(text, span);
             lowering.note(template).map(SqlParameter::Template)
         }
@@ -200,7 +201,7 @@ fn busy_timeout(
     raw: Option<&Spanned<RawDuration>>,
 ) -> Option<Option<Late<Duration>>> {
     let Some(raw) = raw else { return Some(None) };
-    if raw.0.contains("{{") {
+    if is_template(&raw.0) {
         return lowering.late(raw.0.as_str(), raw.span, |value| late::read(value, patience)).map(Some);
     }
     let patience = patience(raw);

@@ -16,7 +16,7 @@ use crate::descriptor::raw_sql::RawSql;
 use crate::descriptor::written::Verbatim;
 use crate::descriptor::{lower_capture, lower_expect, lower_file, lower_sql};
 use crate::model::{CallInput, CallStep, RunCommand, RunStep, Step, StepAction, StepInput};
-use crate::text::{Template, Variables};
+use crate::text::{Template, Variables, is_template};
 
 /// Names that mean something else in each case.
 const OF_ONE_CASE: [&str; 5] = ["work", "tmp", "case", "attempt", "slot"];
@@ -206,7 +206,7 @@ impl Lowering<'_> {
             return None;
         };
         let command = self.worker(worker)?;
-        let is_fixed = !call.0.texts().iter().any(|text| text.contains("{{"));
+        let is_fixed = !call.0.texts().iter().any(|text| is_template(text));
         let input = match call.0.render(&Variables::new()) {
             Ok(json) if is_fixed => CallInput::Fixed(json.into()),
             _ => CallInput::Template(call.0.clone()),

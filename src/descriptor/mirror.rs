@@ -18,6 +18,7 @@ use crate::descriptor::diagnostic::{Problem, quote, suggest, suggest_key};
 use crate::descriptor::kinds::possible;
 use crate::descriptor::node::{Entry, Node, SourceId, Span, Value};
 use crate::descriptor::wanted;
+use crate::text::is_template;
 
 /// The beginning of keys that are left to the user.
 const NOTES: &str = "x-";
@@ -182,7 +183,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, MirrorError> {
         match &self.node.value {
-            Value::String(text) if name == LATER && text.contains("{{") => visitor.visit_borrowed_str(text),
+            Value::String(text) if name == LATER && is_template(text) => visitor.visit_borrowed_str(text),
             _ => visitor.visit_newtype_struct(Self { literal: self.literal || name == LITERAL, ..self }),
         }
     }

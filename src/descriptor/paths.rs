@@ -4,6 +4,7 @@ use std::path::{Component, Path};
 
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::node::Span;
+use crate::text::is_template;
 
 /// What paths that start in a folder must not leave.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ impl Within<'_> {
             None => (Path::new("/"), path),
         };
         let is_relative = below_dir(path).is_none() && Path::new(path).is_relative();
-        if is_relative || rest.contains("{{") {
+        if is_relative || is_template(rest) {
             return Ok(());
         }
         let mut place = start.to_owned();

@@ -21,7 +21,7 @@ use crate::descriptor::variables::check_name_of_variable;
 use crate::model::{
     HttpRequest, Pattern, Ready, RunCommand, Service, ServiceScope, StepAction, WorkingDirectory,
 };
-use crate::text::{Layers, Template, Variables, typed};
+use crate::text::{Layers, Template, Variables, is_template, typed};
 
 /// How long a service may take until it is ready, when it does not say.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
@@ -371,7 +371,7 @@ fn request(lowering: &mut Lowering<'_>, probe: Spanned<RawProbe>) -> Option<Http
 fn number(lowering: &mut Lowering<'_>, port: &Spanned<RawScalar>) -> Option<Template> {
     let text = Spanned { value: port.0.clone(), span: port.span };
     let is_port = typed(&text).as_u64().is_some_and(|number| (1..=0xffff).contains(&number));
-    if !is_port && !text.contains("{{") {
+    if !is_port && !is_template(&text) {
         let problem = Problem::new(text.span, format!("{} is no port", quote(&text)));
         lowering.problems.push(problem.help("write a number from 1 to 65535, or \"{{ port }}\""));
     }

@@ -173,7 +173,7 @@ struct Walk<'w, 'n> {
 impl<'n> Walk<'_, 'n> {
     fn node(&mut self, node: &'n Node) -> Result<Node, Problem> {
         let value = match &node.value {
-            Value::String(text) if text.contains("{{") => self.text(text, node.span)?,
+            Value::String(text) if is_template(text) => self.text(text, node.span)?,
             Value::List(items) => {
                 Value::List(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
             }
@@ -189,7 +189,7 @@ impl<'n> Walk<'_, 'n> {
     }
 
     fn entry(&mut self, entry: &'n Entry) -> Result<Entry, Problem> {
-        let key = match entry.key.contains("{{") {
+        let key = match is_template(&entry.key) {
             true => self.key(&entry.key, entry.key_span)?,
             false => entry.key.clone(),
         };
@@ -202,7 +202,7 @@ impl<'n> Walk<'_, 'n> {
             Some(compiled) => {
                 let text =
                     compiled.text(layers).map_err(|error| without_value(compiled, error, layers, span))?;
-                Ok(if text.contains("{{") { key.to_owned() } else { text })
+                Ok(if is_template(&text) { key.to_owned() } else { text })
             }
             None => Ok(key.to_owned()),
         }
@@ -222,7 +222,7 @@ impl<'n> Walk<'_, 'n> {
         let value = value.map_err(|error| without_value(compiled, error, layers, span))?;
         match value {
             // It is not to be read as a template again, so it is put in when the case runs.
-            serde_json::Value::String(value) if value.contains("{{") => {
+            serde_json::Value::String(value) if is_template(&value) => {
                 self.left.push(span);
                 Ok(Value::String(text.to_owned()))
             }

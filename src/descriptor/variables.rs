@@ -14,7 +14,7 @@ use crate::descriptor::scope::{
     BUILT_IN, RESERVED, about_name, broken, check_variable_of, is_of_the_run, split, too_late,
 };
 use crate::descriptor::substitute::without_value;
-use crate::text::{Compiled, Layers, Variables, typed};
+use crate::text::{Compiled, Layers, Variables, is_template, typed};
 
 /// Variables and where each was defined.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ impl Defined {
 /// The variables that the templates in a value name.
 fn heads(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) if text.contains("{{") => {
+        Value::String(text) if is_template(text) => {
             let compiled = Compiled::parse(text);
             let names = compiled.iter().flat_map(Compiled::names);
             names.map(|name| split(name).0.to_owned()).collect()
@@ -93,7 +93,7 @@ fn heads(value: &Value) -> Vec<String> {
 /// The value with its templates replaced by what they stand for.
 fn put_in(value: &Value, layers: &Layers, span: Span) -> Result<Value, Problem> {
     match value {
-        Value::String(text) if text.contains("{{") => {
+        Value::String(text) if is_template(text) => {
             let compiled = Compiled::parse(text).map_err(|error| broken(&error, text, span))?;
             for name in compiled.names() {
                 let about = |problem| about_name(problem, text, name);
@@ -167,7 +167,7 @@ pub(crate) fn check_variable(name: &Text, value: &Value) -> Result<(), Problem> 
 /// Whether a text in a value looks like a template.
 pub(crate) fn holds_template(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("{{"),
+        Value::String(text) => is_template(text),
         Value::Array(items) => items.iter().any(holds_template),
         Value::Object(members) => members.values().any(holds_template),
         _ => false,

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::model::position::Position;
-use crate::text::{Template, TemplateError, Variables, render_value};
+use crate::text::{Template, TemplateError, Variables, is_template, render_value};
 
 /// The longest text that a message repeats, in characters.
 const SHOWN: usize = 72;
@@ -152,10 +152,10 @@ fn unmade(template: &Value, place: &Position, cause: &TemplateError) -> LateErro
 
 fn holds_template(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("{{"),
+        Value::String(text) => is_template(text),
         Value::Array(items) => items.iter().any(holds_template),
         Value::Object(members) => {
-            members.iter().any(|(key, member)| key.contains("{{") || holds_template(member))
+            members.iter().any(|(key, member)| is_template(key) || holds_template(member))
         }
         _ => false,
     }

@@ -32,8 +32,8 @@ use crate::model::{
     Skip, Step, StepAction, StepNumber, StepRecord, Subject, TestCase, WorkingDirectory,
 };
 use crate::process::{Cancellation, Spill};
-use crate::text::Variables;
 use crate::text::redact::Redactor;
+use crate::text::{Variables, is_template};
 use crate::time::{Deadline, format_duration};
 
 pub use call::{Callee, Heard, HeardEnd, quote};
@@ -116,7 +116,7 @@ impl<'a> Surroundings<'a> {
 /// there need not be one.
 #[must_use]
 pub fn needs_directory(case: &TestCase) -> bool {
-    let names_it = |text: &str| text.contains("{{") && ["work", "tmp"].iter().any(|name| text.contains(name));
+    let names_it = |text: &str| is_template(text) && ["work", "tmp"].iter().any(|name| text.contains(name));
     let acts_there = |step: &Step| {
         let acts = match &step.action {
             StepAction::Sleep(_) => false,
