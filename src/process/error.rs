@@ -114,9 +114,6 @@ pub enum StartError {
         /// The program.
         program: PathBuf,
     },
-    /// There are limits, and this program cannot start itself to set them.
-    #[error("`limits` cannot be set: the main function of this program does not begin with partest::init()")]
-    NoHelper,
     /// Anything else the operating system says.
     #[error("cannot start {program}: {cause}")]
     Other {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::process::{shim, watchdog};
+use crate::process::watchdog;
 
 /// Whether `main` begins as it must.
 static INITIALISED: AtomicBool = AtomicBool::new(false);
@@ -24,12 +24,9 @@ pub fn is_initialised() -> bool {
     INITIALISED.load(Ordering::Relaxed)
 }
 
-/// Does the work of a helper if this process was started as one, and says how it ended.
+/// Does the work of the watchdog if this process was started as one, and says how it ended.
 fn help() -> Option<u8> {
     let mut arguments = env::args_os().skip(1);
-    let first = arguments.next()?;
-    if first == OsStr::new(watchdog::ARGUMENT) && arguments.next().is_none() {
-        return Some(if matches!(watchdog::guard(), Ok(true)) { 0 } else { 2 });
-    }
-    (first == OsStr::new(shim::ARGUMENT)).then(|| shim::become_program(arguments))
+    let is_watchdog = arguments.next()? == OsStr::new(watchdog::ARGUMENT) && arguments.next().is_none();
+    is_watchdog.then(|| if matches!(watchdog::guard(), Ok(true)) { 0 } else { 2 })
 }

@@ -3,19 +3,15 @@
 //!
 //! A mark is the soft limit on file locks (`RLIMIT_LOCKS`), which the kernel keeps without any use for it since
 //! Linux 2.4.25. Every descendant inherits it, whatever it executes, and `/proc/PID/limits` shows it of everybody,
-//! zombies included. A process inherits it from this one, which has only one limit for all its threads: so they take
-//! turns, which last until the new process is there, and not until it has its program.
+//! zombies included. A process sets it first thing, before it becomes its program.
 
 use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::process::linux::thread_id;
-use crate::process::proc;
 use crate::process::token::{PREFIX_LENGTH, token_prefix};
 
 /// How many bits tell the commands of a run apart.
@@ -23,18 +19,6 @@ const NUMBER_BITS: u32 = 24;
 
 /// How many digits of the tokens' common beginning are in all marks of a run.
 const DIGITS: usize = 9;
-
-/// How long a thread waits before it looks again whether it is its turn.
-const PAUSE: Duration = Duration::from_micros(50);
-
-/// Whose turn it is.
-static TURN: Mutex<Option<Turn>> = Mutex::new(None);
-
-/// A thread that starts a process.
-struct Turn {
-    thread: i32,
-    mark: Mark,
-}
 
 /// What a command's processes bear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,66 +56,28 @@ impl Marks {
     }
 }
 
-/// Starts a process that bears a new mark from its first moment on; gives the mark, unless there can be none.
-pub(in crate::process) fn marked<T>(start: impl FnOnce() -> T) -> (T, Option<Mark>) {
-    let taken = Taken::new(Marks::own().next());
-    (start(), taken.as_ref().map(|taken| taken.0))
-}
+impl Mark {
+    /// One that no other running command of this process has, unless this user may not set it.
+    pub(in crate::process) fn next() -> Option<Self> {
+        let mark = Marks::own().next();
+        own()?.maximum.is_none_or(|maximum| mark.0 <= maximum).then_some(mark)
+    }
 
-/// Whoever has this may start a process; it ends the turn, if no other has done so.
-struct Taken(Mark);
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        let mut turn = lock();
-        if turn.as_ref().is_some_and(|turn| turn.mark == self.0) {
-            set(own_limit());
-            *turn = None;
-        }
+    /// The limit that a process bears it by.
+    pub(in crate::process) fn limit(self) -> (Resource, Rlimit) {
+        let maximum = own().and_then(|own| own.maximum);
+        (Resource::Locks, Rlimit { current: Some(self.0), maximum })
     }
 }
 
-impl Taken {
-    /// Makes this mark that of what is started next, unless the limit may not be set.
-    fn new(mark: Mark) -> Option<Self> {
-        loop {
-            let mut turn = lock();
-            if turn.as_ref().is_none_or(Turn::is_over) {
-                own_limit();
-                let is_set = set(Some(mark.0));
-                if is_set {
-                    *turn = Some(Turn { thread: thread_id(), mark });
-                }
-                return is_set.then_some(Self(mark));
-            }
-            drop(turn);
-            std::thread::sleep(PAUSE);
-        }
-    }
-}
-
-impl Turn {
-    /// Whether its process is there and has inherited its mark, although it may not have its program yet.
-    fn is_over(&self) -> bool {
-        let Ok(list) = File::open(format!("/proc/self/task/{}/children", self.thread)) else { return false };
-        let marks = Marks::own();
-        proc::read_children(&list).into_iter().rev().any(|child| marks.find(child) == Some(self.mark))
-    }
-}
-
-/// The soft limit that this process was started with.
-fn own_limit() -> Option<u64> {
-    static OWN: OnceLock<Option<u64>> = OnceLock::new();
-    *OWN.get_or_init(|| getrlimit(Resource::Locks).current)
-}
-
-fn set(current: Option<u64>) -> bool {
-    let maximum = getrlimit(Resource::Locks).maximum;
-    setrlimit(Resource::Locks, Rlimit { current, maximum }).is_ok()
-}
-
-fn lock() -> MutexGuard<'static, Option<Turn>> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// The limit of this process, if limits can be set at all.
+fn own() -> Option<&'static Rlimit> {
+    static OWN: OnceLock<Option<Rlimit>> = OnceLock::new();
+    let own = OWN.get_or_init(|| {
+        let own = getrlimit(Resource::Locks);
+        setrlimit(Resource::Locks, own.clone()).is_ok().then_some(own)
+    });
+    own.as_ref()
 }
 
 /// The soft limit on file locks in `/proc/PID/limits`.

@@ -22,6 +22,7 @@ mod error;
 mod find;
 mod heap;
 mod helper;
+mod limits;
 mod linux;
 mod mark;
 mod orphans;
@@ -29,7 +30,7 @@ mod proc;
 mod quota;
 mod run;
 mod seccomp;
-mod shim;
+mod spawn;
 mod spill;
 mod start;
 mod suspend;
@@ -56,6 +57,7 @@ pub use helper::{init, is_initialised};
 pub use linux::{hear_signals, seal_descriptors};
 pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};
 pub use run::{run, run_heard};
+pub use spawn::own_signals;
 pub use spill::Spill;
 pub use suspend::suspend;
 pub use sweep::{Strays, end_orphans};
@@ -81,7 +83,7 @@ pub struct Command {
     pub cwd: PathBuf,
     /// What it reads.
     pub stdin: Input,
-    /// What it and its descendants may use. Needs [`init`].
+    /// What it and its descendants may use.
     pub limits: ResourceLimits,
     /// Where output goes that is longer than what is captured.
     pub spill: Option<Spill>,

@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,8 +23,9 @@ use rustix::process::{
 
 use crate::disk::look_turn;
 use crate::process::linux::{is_main_thread, keep_exit_statuses};
-use crate::process::mark::{Mark, marked};
+use crate::process::mark::Mark;
 use crate::process::proc::{self, Stat};
+use crate::process::spawn::{Image, Spawned, spawn};
 use crate::process::suspend::may_start;
 use crate::process::watchdog::{Companion, is_alone, note_leader, note_orphans};
 
@@ -103,23 +105,25 @@ pub(in crate::process) struct Leader {
 }
 
 impl Leader {
-    /// Starts a leader so that no sweep can take it for an orphan.
-    pub(in crate::process) fn spawn(start: impl FnOnce() -> Result<Pid, Errno>) -> Result<Self, Errno> {
+    /// Starts a leader so that no sweep can take it for an orphan; gives what tells its exit as well.
+    pub(in crate::process) fn spawn(image: &Image<'_>) -> Result<(Self, OwnedFd), Errno> {
         RUNNING.fetch_add(1, Ordering::AcqRel);
         let _gate = may_start();
-        let (spawned, mark) = if ADOPTION.get().is_none() {
-            (start(), None)
+        let mark = ADOPTION.get().and_then(|_| Mark::next());
+        let limit = mark.map(Mark::limit);
+        let spawned = if ADOPTION.get().is_none() {
+            spawn(image, None)
         } else if is_main_thread() {
             // A child of this thread stands among the orphans from its first moment.
             let mut state = lock();
-            marked(|| start().inspect(|pid| state.add_leader(*pid)))
+            spawn(image, limit).inspect(|spawned| state.add_leader(spawned.pid))
         } else {
-            marked(|| start().inspect(|pid| lock().add_leader(*pid)))
+            spawn(image, limit).inspect(|spawned| lock().add_leader(spawned.pid))
         };
         if spawned.is_err() {
             RUNNING.fetch_sub(1, Ordering::AcqRel);
         }
-        spawned.map(|pid| Self { pid, mark })
+        spawned.map(|Spawned { pid, pidfd }| (Self { pid, mark }, pidfd))
     }
 
     pub(in crate::process) fn pid(&self) -> Pid {

@@ -1,12 +1,19 @@
 //! The filter by which processes ask before they start others (`seccomp_unotify(2)`), and the answers.
 #![expect(unsafe_code, reason = "seccomp and the ioctls of its listener: no safe wrapper")]
 
-use std::io;
-use std::mem;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::cmsg_space;
 use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
 use rustix::thread::set_no_new_privs;
+
+use crate::process::start::above_stdio;
 
 /// The system calls that start something, of one of the interfaces that a kernel has.
 struct Interface {
@@ -90,29 +97,76 @@ fn filter() -> Vec<libc::sock_filter> {
     filter
 }
 
-/// Makes this process, which has one thread, and all it will start ask whoever has the listener that is given. A user
-/// without the right to it gives up that of programs that run as somebody else.
-pub(in crate::process) fn ask_before_forks() -> io::Result<OwnedFd> {
-    if INTERFACES.is_empty() {
-        return Err(Errno::NOSYS.into());
-    }
-    let filter = filter();
-    // Once a request is read nothing but KILL takes it back; kernels before 5.19 know no such flag.
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    let best = || match install(&filter, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(&filter, flags),
-        result => result,
-    };
-    match best() {
-        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-            set_no_new_privs(true)?;
-            best()
+/// What makes a new process, and all it will start, ask before they start others.
+#[derive(Debug)]
+pub(in crate::process) struct Filter {
+    instructions: Vec<libc::sock_filter>,
+    /// Where the listener goes.
+    outbox: OwnedFd,
+}
+
+/// Where the listener of a new process comes.
+#[derive(Debug)]
+pub(in crate::process) struct Inbox(OwnedFd);
+
+impl Filter {
+    /// One for a process that is to be started, unless nobody can be asked on this machine.
+    pub(in crate::process) fn new() -> Result<Option<(Self, Inbox)>, Errno> {
+        if INTERFACES.is_empty() {
+            return Ok(None);
         }
-        result => result,
+        let (inbox, outbox) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let (inbox, outbox) = (above_stdio(inbox)?, above_stdio(outbox)?);
+        Ok(Some((Self { instructions: filter(), outbox }, Inbox(inbox))))
+    }
+
+    /// Makes this process, which has one thread, ask whoever has the [`Inbox`]. Where the kernel refuses, it does not. A
+    /// user without the right to it gives up that of programs that run as somebody else. Takes no memory.
+    pub(in crate::process) fn install(&self) -> Result<(), Errno> {
+        // Once a request is read nothing but KILL takes it back; kernels before 5.19 know no such flag.
+        let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        let best = || match install(&self.instructions, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
+            Err(Errno::INVAL) => install(&self.instructions, flags),
+            result => result,
+        };
+        let listener = match best() {
+            Err(Errno::ACCESS) => {
+                set_no_new_privs(true)?;
+                best()
+            }
+            result => result,
+        };
+        let Ok(listener) = listener else { return Ok(()) };
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut rights = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [listener.as_fd()];
+        rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+        sendmsg(&self.outbox, &[IoSlice::new(&[0])], &mut rights, SendFlags::NOSIGNAL).map(drop)
     }
 }
 
-fn install(filter: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<OwnedFd> {
+impl Inbox {
+    /// What has come, now that the process has its program.
+    pub(in crate::process) fn open(self) -> Result<Option<Listener>, Errno> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut rights = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0];
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        match recvmsg(&self.0, &mut [IoSliceMut::new(&mut byte)], &mut rights, flags) {
+            Err(Errno::AGAIN) => return Ok(None),
+            result => result?,
+        };
+        let mut sent = rights.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        // It is lost where no descriptor is free.
+        sent.next().ok_or(Errno::MFILE).map(|listener| Some(Listener(listener)))
+    }
+}
+
+fn install(filter: &[libc::sock_filter], flags: libc::c_ulong) -> Result<OwnedFd, Errno> {
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
     // SAFETY: the program points to as many instructions as it says, which live during the call; the kernel copies them,
     // and refuses those that are not sound.
@@ -121,7 +175,7 @@ fn install(filter: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<Own
     match i32::try_from(result) {
         // SAFETY: a descriptor that the kernel has just made, and that nobody else knows.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
+        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
     }
 }
 
@@ -147,12 +201,6 @@ pub(in crate::process) enum Wish {
     /// takes it back; then the call is made again, unless the handler says that calls are not, and `fork`, which no
     /// signal ever ends, would fail with `EINTR`. The signal that comes in all who start processes is CHLD.
     Handler(u64),
-}
-
-impl From<OwnedFd> for Listener {
-    fn from(listener: OwnedFd) -> Self {
-        Self(listener)
-    }
 }
 
 impl AsFd for Listener {

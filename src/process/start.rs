@@ -13,16 +13,17 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, OFlags, access, fcntl_setfl};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group};
 
 use crate::disk::{is_scarce, start_turn};
 use crate::process::cancellation::Cancellation;
 use crate::process::error::{StartError, is_passing, is_shortage};
-use crate::process::helper::is_initialised;
-use crate::process::linux::{Image, Strings, reap, spawn};
+use crate::process::limits::rlimits;
+use crate::process::linux::reap;
 use crate::process::orphans::Leader;
 use crate::process::quota::Quota;
-use crate::process::shim;
+use crate::process::seccomp::{Filter, Inbox};
+use crate::process::spawn::{Image, Strings};
 use crate::process::watchdog::note_pipes;
 use crate::process::{Command, Input, TOKEN_VARIABLE};
 use crate::time::clock;
@@ -90,8 +91,7 @@ fn patience(cause: Errno) -> Duration {
 /// The strings of a command as the kernel takes them.
 struct Prepared {
     program: CString,
-    /// Whether this program stands before the one that is meant.
-    is_shimmed: bool,
+    limits: Vec<(Resource, Rlimit)>,
     /// What goes with the limit on processes.
     token: String,
     most: Option<u64>,
@@ -113,15 +113,6 @@ impl Prepared {
         };
         let (mut args, mut env) = (Strings::default(), Strings::default());
         let program = path("the program", &command.program)?;
-        let shim = shim::argument(&command.limits);
-        if let Some(limits) = &shim {
-            if !is_initialised() {
-                return Err(StartError::NoHelper);
-            }
-            // None of these holds a NUL byte.
-            let own = [b"partest", shim::ARGUMENT.as_bytes(), limits.as_bytes(), program.as_bytes()];
-            let _ = own.iter().all(|text| args.push(&[text]));
-        }
         for arg in &command.args {
             if !args.push(&[arg.as_bytes()]) {
                 return Err(nul("an argument", arg.as_bytes()));
@@ -135,8 +126,8 @@ impl Prepared {
             }
         }
         Ok(Self {
-            program: if shim.is_some() { c"/proc/self/exe".to_owned() } else { program },
-            is_shimmed: shim.is_some(),
+            program,
+            limits: rlimits(&command.limits),
             token: token.to_owned(),
             most: command.limits.processes,
             cwd: path("the working directory", &command.cwd)?,
@@ -162,30 +153,27 @@ fn attempt<'a>(command: &'a Command, strings: &Prepared) -> Result<Result<Starte
 fn connect<'a>(stdin: Stdin<'a>, strings: &Prepared) -> Result<Started<'a>, Errno> {
     let (stdout, stdout_of_child) = output_pipe()?;
     let (stderr, stderr_of_child) = output_pipe()?;
-    let status = if strings.is_shimmed { Some(shim::status()?) } else { None };
+    let (filter, inbox) = match strings.most {
+        Some(_) => Filter::new()?.unzip(),
+        None => (None, None),
+    };
     let image = Image {
         program: &strings.program,
         args: &strings.args,
         env: &strings.env,
         cwd: &strings.cwd,
         stdio: [stdin.of_child.as_fd()?, stdout_of_child.as_fd(), stderr_of_child.as_fd()],
-        status: status.as_ref().map(|(_, theirs)| theirs.as_fd()),
+        limits: &strings.limits,
+        filter: filter.as_ref(),
     };
     let begin = clock::now();
     note_pipes([&stdout_of_child, &stderr_of_child]);
-    let leader = Leader::spawn(|| spawn(&image))?;
-    let ready = status.map_or(Ok(None), |(ours, theirs)| {
-        drop(theirs);
-        shim::confirm(ours)
-    });
-    drop((stdout_of_child, stderr_of_child, stdin.of_child));
-    let watched = ready.and_then(|listener| {
-        let is_full = is_scarce() && listener.is_some() && stdin.rest.is_some();
-        let pidfd = if is_full { None } else { Some(pidfd_open(leader.pid(), PidfdFlags::empty())?) };
-        Ok((listener, pidfd))
-    });
-    match watched {
-        Ok((listener, pidfd)) => {
+    let (leader, pidfd) = Leader::spawn(&image)?;
+    drop((stdout_of_child, stderr_of_child, stdin.of_child, filter));
+    match inbox.map_or(Ok(None), Inbox::open) {
+        Ok(listener) => {
+            let is_full = is_scarce() && listener.is_some() && stdin.rest.is_some();
+            let pidfd = Some(pidfd).filter(|_| !is_full);
             let quota = Quota::of(strings.most, &strings.token, listener, begin);
             Ok(Started { leader, pidfd, stdout, stderr, stdin: stdin.rest, quota })
         }
@@ -302,7 +290,7 @@ fn odd_kind(metadata: &Metadata) -> Option<&'static str> {
     }
 }
 
-/// Says what an error of `posix_spawn` means. The kernel has one `ENOENT` for a missing working directory, a
+/// Says what an error of the start means. The kernel has one `ENOENT` for a missing working directory, a
 /// missing program and a missing interpreter.
 fn diagnose(command: &Command, strings: &Prepared, cause: Errno) -> StartError {
     let program = command.program.clone();

@@ -18,8 +18,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, kill_process};
 
 use crate::process::TOKEN_VARIABLE;
-use crate::process::linux::{Image, Strings, reap, spawn};
-use crate::process::mark::marked;
+use crate::process::linux::reap;
+use crate::process::mark::Mark;
+use crate::process::spawn::{Image, Strings, spawn};
 use crate::process::start::{above_stdio, null};
 use crate::process::token::token_prefix;
 
@@ -61,9 +62,11 @@ impl Watchdog {
             env: &env,
             cwd: c"/",
             stdio: [theirs.as_fd(), ledger.as_fd(), null()?.as_fd()],
-            status: None,
+            limits: &[],
+            filter: None,
         };
-        let companion = Companion::spawn(|| marked(|| spawn(&image)).0)?;
+        let mark = Mark::next().map(Mark::limit);
+        let companion = Companion::spawn(|| spawn(&image, mark).map(|spawned| spawned.pid))?;
         Ok(Self { companion, _pipe: ours })
     }
 }

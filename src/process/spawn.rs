@@ -1,0 +1,233 @@
+//! Starting a process by `clone(2)`: what stands between its birth and its program.
+//!
+//! The new process shares the memory of this one, whose calling thread waits until the program is there (`vfork`): so it
+//! costs the same however much memory this process has, and what it says about an error needs no pipe. Unlike
+//! `posix_spawn`, it can set limits and bear a mark, is known by a descriptor from its birth on, and needs no memory for
+//! a stack of its own.
+#![expect(unsafe_code, reason = "clone, execve, sigaction and sigprocmask in the child: no safe wrapper")]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, chdir, setrlimit, setsid};
+
+use crate::process::linux::reap;
+use crate::process::seccomp::Filter;
+
+/// How much stack a process has until it has its program, in bytes. It needs a few hundred.
+const STACK: usize = 16 << 10;
+
+/// The highest signal.
+const LAST_SIGNAL: c_int = 64;
+
+/// The highest one that is not a real-time signal.
+const LAST_STANDARD_SIGNAL: c_int = 31;
+
+/// Whether every real-time signal of this process is at its default and stays there.
+static IS_ORDINARY: AtomicBool = AtomicBool::new(false);
+
+/// A list of C strings behind each other in one allocation.
+#[derive(Debug, Default)]
+pub(in crate::process) struct Strings {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Strings {
+    /// Adds the string made of `parts`, which hold no NUL byte; says whether that is so.
+    #[must_use]
+    pub(in crate::process) fn push(&mut self, parts: &[&[u8]]) -> bool {
+        let start = self.bytes.len();
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        let clean = !self.bytes[start..].contains(&0);
+        self.starts.push(start);
+        self.bytes.push(0);
+        clean
+    }
+
+    /// How many bytes they take.
+    pub(in crate::process) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The array of pointers, with a null pointer at its end, that `execve` takes.
+    fn pointers(&self) -> Vec<*const c_char> {
+        let pointers = self.starts.iter().map(|&start| self.bytes[start..].as_ptr().cast());
+        pointers.chain([ptr::null()]).collect()
+    }
+}
+
+/// What a process is started with.
+#[derive(Debug)]
+pub(in crate::process) struct Image<'a> {
+    /// The absolute path of the program.
+    pub(in crate::process) program: &'a CStr,
+    /// Its arguments.
+    pub(in crate::process) args: &'a Strings,
+    /// Its environment.
+    pub(in crate::process) env: &'a Strings,
+    /// Its working directory.
+    pub(in crate::process) cwd: &'a CStr,
+    /// What becomes its descriptors 0, 1 and 2; each of them is 3 or above.
+    pub(in crate::process) stdio: [BorrowedFd<'a>; 3],
+    /// What it and its descendants may use.
+    pub(in crate::process) limits: &'a [(Resource, Rlimit)],
+    /// What makes it ask before it starts others.
+    pub(in crate::process) filter: Option<&'a Filter>,
+}
+
+/// A process that has just been started.
+#[derive(Debug)]
+pub(in crate::process) struct Spawned {
+    pub(in crate::process) pid: Pid,
+    /// Becomes readable when it exits.
+    pub(in crate::process) pidfd: OwnedFd,
+}
+
+/// What the new process is to do, and what becomes of it.
+struct Errand<'a> {
+    image: &'a Image<'a>,
+    /// What it bears from its birth on.
+    mark: Option<(Resource, Rlimit)>,
+    args: *const *const c_char,
+    env: *const *const c_char,
+    /// The highest signal that may not be at its default.
+    last_signal: c_int,
+    /// Written by the new process when it could not become its program.
+    error: Option<Errno>,
+}
+
+/// Starts a process as the leader of a session of its own, with an empty signal mask and every signal at its
+/// default. It has its program when this returns, and is a child of the calling thread. `mark` is a limit that it has
+/// before anything else.
+pub(in crate::process) fn spawn(
+    image: &Image<'_>,
+    mark: Option<(Resource, Rlimit)>,
+) -> Result<Spawned, Errno> {
+    let (args, env) = (image.args.pointers(), image.env.pointers());
+    let last_signal =
+        if IS_ORDINARY.load(Ordering::Relaxed) { LAST_STANDARD_SIGNAL } else { LAST_SIGNAL };
+    let mut errand = Errand { image, mark, args: args.as_ptr(), env: env.as_ptr(), last_signal, error: None };
+    // No handler of this process may run in the new one, as they share their memory.
+    let blocked = set_mask(u64::MAX);
+    let born = give_birth(&mut errand);
+    set_mask(blocked);
+    let spawned = born?;
+    match errand.error {
+        None => Ok(spawned),
+        Some(error) => {
+            let _ = reap(spawned.pid);
+            Err(error)
+        }
+    }
+}
+
+/// Makes the new process, and waits until it has its program or has ended.
+fn give_birth(errand: &mut Errand<'_>) -> Result<Spawned, Errno> {
+    let mut stack = [MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
+    let mut pidfd: c_int = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: the stack grows downwards from the end of an array that lives on, as does the errand, until the new process
+    // has its own memory or has ended: with CLONE_VFORK this thread waits for that. `become_program` fits the signature
+    // and never returns. With CLONE_PIDFD the kernel writes a descriptor to the place that is given as the id's.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr_range().end.cast::<c_void>();
+        libc::clone(become_program, top, flags, (&raw mut *errand).cast(), &raw mut pidfd)
+    };
+    if pid < 0 {
+        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN));
+    }
+    let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    Ok(Spawned { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// What the new process does. It may take no lock and no memory, as another thread may have stopped in the midst of that.
+extern "C" fn become_program(errand: *mut c_void) -> c_int {
+    // SAFETY: `give_birth` passes an errand that lives on and that nobody else uses meanwhile.
+    let errand = unsafe { &mut *errand.cast::<Errand<'_>>() };
+    let Err(error) = try_to_become(errand);
+    errand.error = Some(error);
+    // SAFETY: ends this process at once. What is shared with the other is left as it is.
+    unsafe { libc::_exit(127) }
+}
+
+fn try_to_become(errand: &Errand<'_>) -> Result<std::convert::Infallible, Errno> {
+    let Image { program, cwd, stdio, limits, filter, .. } = errand.image;
+    if let Some((resource, mark)) = errand.mark {
+        setrlimit(resource, mark)?;
+    }
+    setsid()?;
+    chdir(*cwd)?;
+    for (fd, number) in stdio.iter().zip(0..) {
+        // SAFETY: replaces one of this process's own descriptors, which nobody else has, by a copy of an open one.
+        check(unsafe { libc::dup2(fd.as_raw_fd(), number) })?;
+    }
+    for (resource, limit) in *limits {
+        setrlimit(*resource, *limit)?;
+    }
+    reset_signals(errand.last_signal);
+    if let Some(filter) = filter {
+        filter.install()?;
+    }
+    set_mask(0);
+    // SAFETY: the program is NUL-terminated; both arrays end with a null pointer, and their strings are NUL-terminated
+    // and live until this process has its own memory.
+    check(unsafe { libc::execve(program.as_ptr(), errand.args, errand.env) })?;
+    Err(Errno::INVAL)
+}
+
+/// To be called once, first thing, by a program of whose signals nobody else sets the real-time ones: those it was
+/// started without become default, and need no further care.
+pub fn own_signals() {
+    reset_signals_from(LAST_STANDARD_SIGNAL + 1, LAST_SIGNAL);
+    IS_ORDINARY.store(true, Ordering::Relaxed);
+}
+
+/// Sets signals to their defaults, as far as they can be set.
+fn reset_signals(last: c_int) {
+    reset_signals_from(1, last);
+}
+
+fn reset_signals_from(first: c_int, last: c_int) {
+    /// All zero is the default of the kernel's `struct sigaction`, which has four words at most.
+    const DEFAULT: [u64; 4] = [0; 4];
+    for signal in first..=last {
+        // Not by the function of libc, which leaves out the two signals that it uses itself.
+        // SAFETY: the structure lives during the call, which only reads it; there is no place for the former one.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<c_void>(), 8usize)
+        };
+    }
+}
+
+/// Sets which signals are blocked in the calling thread, a bit for each; gives those that were before.
+fn set_mask(mask: u64) -> u64 {
+    let mut before = 0u64;
+    // Not by the function of libc, which leaves out the two signals that it uses itself.
+    // SAFETY: both sets have the eight bytes that are told; the call fails only where they have not.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut before,
+            size_of::<u64>(),
+        )
+    };
+    before
+}
+
+/// The error of a call that says -1.
+fn check(result: c_int) -> Result<(), Errno> {
+    if result >= 0 {
+        return Ok(());
+    }
+    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+}
