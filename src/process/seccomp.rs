@@ -126,7 +126,8 @@ impl Filter {
     pub(in crate::process) fn install(&self) -> Result<(), Errno> {
         // Once a request is read nothing but KILL takes it back; kernels before 5.19 know no such flag.
         let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-        let best = || match install(&self.instructions, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) {
+        let best = || match install(&self.instructions, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+        {
             Err(Errno::INVAL) => install(&self.instructions, flags),
             result => result,
         };

@@ -111,8 +111,7 @@ pub(in crate::process) fn spawn(
     mark: Option<(Resource, Rlimit)>,
 ) -> Result<Spawned, Errno> {
     let (args, env) = (image.args.pointers(), image.env.pointers());
-    let last_signal =
-        if IS_ORDINARY.load(Ordering::Relaxed) { LAST_STANDARD_SIGNAL } else { LAST_SIGNAL };
+    let last_signal = if IS_ORDINARY.load(Ordering::Relaxed) { LAST_STANDARD_SIGNAL } else { LAST_SIGNAL };
     let mut errand = Errand { image, mark, args: args.as_ptr(), env: env.as_ptr(), last_signal, error: None };
     // No handler of this process may run in the new one, as they share their memory.
     let blocked = set_mask(u64::MAX);

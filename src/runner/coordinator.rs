@@ -1,9 +1,9 @@
 //! The coordinator of a run: it decides what starts, takes what comes back, and speaks to the reporters.
 
 mod ending;
+mod reserve;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::model::{
@@ -16,6 +16,7 @@ use crate::runner::beside::Beside;
 use crate::runner::fixtures::{Fixtures, Outbox, Refusal};
 use crate::runner::hands::{Hands, Message, Role, Start};
 use crate::runner::jobs::Jobs;
+use crate::runner::mailbox::Mailbox;
 use crate::runner::pauses::Pauses;
 use crate::runner::rounds::Rounds;
 use crate::runner::suites::{Due, Suites, without_setup};
@@ -85,16 +86,18 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Starts what may start and takes what comes back, until nothing runs and nothing waits.
-    pub(super) fn drive(&mut self, messages: &Receiver<Message>, hands: &impl Hands) {
+    pub(super) fn drive(&mut self, mailbox: &Mailbox, hands: &impl Hands) {
         let mut outbox = Outbox::default();
         self.fixtures.start_what_may(&mut outbox);
         self.carry_out(outbox, hands);
         self.notice_end(hands);
         loop {
             while let Some(job) = self.pauses.over() {
+                self.dissolve_reserve(hands);
                 self.schedule.resume(job);
             }
             self.start_what_may(hands);
+            self.fill_reserve(hands);
             let is_idle = self.schedule.running() == 0 && !self.pauses.are_pending();
             if is_idle && self.last_running.is_empty() {
                 if self.fixtures.is_over() {
@@ -111,13 +114,12 @@ impl<'a> Coordinator<'a> {
             }
             let next = [self.deadline.remaining(), self.pauses.next(), self.rounds.remaining()];
             let next = next.into_iter().flatten().min();
-            let message = messages.recv_timeout(next.map_or(TICK, |next| next.min(TICK)));
+            let message = mailbox.receive(next.map_or(TICK, |next| next.min(TICK)));
             // First, so that reports say why cases end before they say how.
             self.notice_end(hands);
             match message {
-                Ok(message) => self.take(message, hands),
-                Err(RecvTimeoutError::Timeout) => self.reporters.tick(),
-                Err(RecvTimeoutError::Disconnected) => unreachable!("`hands` hold a sender"),
+                Some(message) => self.take(message, hands),
+                None => self.reporters.tick(),
             }
         }
     }
@@ -137,8 +139,14 @@ impl<'a> Coordinator<'a> {
     }
 
     fn take(&mut self, message: Message, hands: &impl Hands) {
+        if let Message::Relieved { job, result, captured, by, gauge } = message {
+            self.suites.keep(job, captured);
+            return self.relieve(job, *result, (by, gauge), hands);
+        }
+        self.dissolve_reserve(hands);
         let mut outbox = Outbox::default();
         match message {
+            Message::Relieved { .. } => unreachable!("taken above"),
             Message::Finished { job, result, captured } => {
                 self.suites.keep(job, captured);
                 return self.finish(job, *result, hands);
@@ -174,6 +182,14 @@ impl<'a> Coordinator<'a> {
     }
 
     fn hand_over(&mut self, job: JobIndex, services: Vec<Arc<Beside>>, hands: &impl Hands) {
+        let start = self.prepare(job, services);
+        let (started, shown) = (Arc::clone(&start.case), start.gauge.clone());
+        hands.start(start);
+        // Whatever it says comes back to this thread, and so after this.
+        self.announce(&started, 1, shown);
+    }
+
+    fn prepare(&mut self, job: JobIndex, services: Vec<Arc<Beside>>) -> Start {
         let Some(mut case) = self.cases[job.0].clone() else {
             unreachable!("a job that is over does not start")
         };
@@ -186,12 +202,9 @@ impl<'a> Coordinator<'a> {
         let gauge = Gauge::default();
         let role = if self.suites.is_teardown(job) { Role::Teardown } else { Role::Case };
         let captured = self.suites.captured(job);
-        let slot = self.schedule.slot(job);
+        let (slot, likeness) = (self.schedule.slot(job), self.schedule.likeness(job));
         let (files, tries) = (self.rounds.files(job), Tries::default());
-        let (started, shown) = (Arc::clone(&case), gauge.clone());
-        hands.start(Start { job, case, services, captured, role, gauge, slot, files, tries });
-        // Whatever it says comes back to this thread, and so after this.
-        self.announce(&started, 1, shown);
+        Start { job, case, services, captured, role, gauge, slot, likeness, files, tries }
     }
 
     /// A case that runs waits for its next attempt, and leaves what it has taken to others meanwhile.

@@ -19,6 +19,8 @@ pub(super) enum Message {
     Pausing { start: Box<Start>, wait: Duration },
     /// A case has its result.
     Finished { job: JobIndex, result: Box<CaseResult>, captured: Variables },
+    /// A case has passed, and `by`, which stood by, runs in its place.
+    Relieved { job: JobIndex, result: Box<CaseResult>, captured: Variables, by: JobIndex, gauge: Gauge },
     /// A service was started, or not.
     Launched { index: usize, launched: Result<Running, String> },
     /// Something has happened to a service.
@@ -31,6 +33,12 @@ pub(super) enum Message {
 pub(super) trait Hands {
     /// Runs a case in the pool.
     fn start(&self, start: Start);
+    /// Has a case stand by, which then runs as soon as one has passed that needs the same.
+    fn stand_by(&self, start: Start);
+    /// How many stand by.
+    fn standing_by(&self) -> usize;
+    /// Those that stood by, and do so no more.
+    fn dissolve(&self) -> Vec<JobIndex>;
     /// Starts a service.
     fn launch(&self, index: usize, service: Arc<Service>, needs: Vec<Arc<Beside>>);
     /// Removes what is left of a service.
@@ -46,8 +54,10 @@ pub(super) struct Start {
     /// What the setups of its folders have captured.
     pub(super) captured: Variables,
     pub(super) role: Role,
-    /// The number of its slot.
+    /// The number of its slot; that of the case that it relieves, if it stands by.
     pub(super) slot: usize,
+    /// What it needs, as a number.
+    pub(super) likeness: u32,
     /// What becomes of what it leaves beside its result.
     pub(super) files: Files,
     /// What shows how far it has come.

@@ -15,11 +15,13 @@ mod hands;
 mod jobs;
 mod local;
 mod logs;
+mod mailbox;
 mod outputs;
 mod panics;
 mod pauses;
 mod policy;
 mod pool;
+mod relief;
 mod rounds;
 mod secrets;
 mod suites;
@@ -31,7 +33,6 @@ mod workers;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
@@ -43,8 +44,10 @@ use crate::report::Reporters;
 use crate::runner::coordinator::Coordinator;
 use crate::runner::engine::Engine;
 use crate::runner::jobs::Jobs;
+use crate::runner::mailbox::Mailbox;
 use crate::runner::policy::RetryBudget;
 use crate::runner::pool::Pool;
+use crate::runner::relief::Relief;
 use crate::schedule::{Capacities, ScheduleError};
 use crate::text::Variables;
 
@@ -208,12 +211,12 @@ pub fn run(
         (options.goldens.as_ref(), &options.policy, &RetryBudget::new(&options.policy));
     thread::scope(|threads| {
         rayon.in_place_scope(|scope| {
-            let (sender, receiver) = mpsc::channel();
+            let (mailbox, relief) = (Arc::new(Mailbox::default()), Arc::new(Relief::default()));
             let pool = Pool::new(scope, rayon.current_num_threads(), threads);
             let slot = options.slot;
             coordinator.drive(
-                &receiver,
-                &Engine { pool, threads, sender, executor, control, goldens, policy, budget, slot },
+                &Arc::clone(&mailbox),
+                &Engine { pool, threads, mailbox, relief, executor, control, goldens, policy, budget, slot },
             );
         });
     });

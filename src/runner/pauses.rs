@@ -35,6 +35,11 @@ impl Pauses {
         !self.due.is_empty()
     }
 
+    /// Whether no case has been tried that will be again.
+    pub(super) fn are_none(&self) -> bool {
+        self.starts.is_empty()
+    }
+
     /// How long it is until the next case has waited long enough.
     pub(super) fn next(&self) -> Option<Duration> {
         self.due.peek().map(|Reverse((due, _))| due.saturating_duration_since(clock::now()))

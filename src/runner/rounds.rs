@@ -108,6 +108,11 @@ impl Rounds {
         }
     }
 
+    /// Whether nothing is run again and again.
+    pub(super) fn are_none(&self) -> bool {
+        self.repetition.is_none()
+    }
+
     /// A job begins. Gives the copy of its case that it is this time.
     pub(super) fn begin(&mut self, job: JobIndex, case: &Arc<TestCase>) -> Option<Arc<TestCase>> {
         let own = *self.jobs.get(&job)?;

@@ -1,10 +1,13 @@
 //! Starting and ending jobs.
 
+mod relief;
+
 use std::collections::{BTreeSet, HashSet};
 
 use crate::schedule::class::{Class, ClassId, Place};
 use crate::schedule::demand::{Ending, GateId, JobIndex, Skipped};
 use crate::schedule::dependencies::Dependencies;
+use crate::schedule::dispatch::relief::Reserve;
 use crate::schedule::numbers::Numbers;
 use crate::schedule::resource::{CPU, IO, MACHINE, NAMED, Resource, ResourceId};
 
@@ -12,6 +15,8 @@ use crate::schedule::resource::{CPU, IO, MACHINE, NAMED, Resource, ResourceId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting,
+    /// Taken out of the list, to take over what another one has.
+    StandingBy,
     Running,
     /// Begun, and taken out of the way until it is resumed.
     Paused,
@@ -32,6 +37,7 @@ pub struct Schedule {
     /// The classes to look at again.
     woken: BTreeSet<(JobIndex, ClassId)>,
     running: usize,
+    reserve: Option<Reserve>,
     numbers: Numbers,
 }
 
@@ -57,6 +63,7 @@ impl Schedule {
             fresh: [BTreeSet::new(), BTreeSet::new()],
             woken: BTreeSet::new(),
             running: 0,
+            reserve: None,
             classes,
         };
         for class in 0..schedule.classes.len() {
@@ -154,6 +161,7 @@ impl Schedule {
     /// A running job gives back what it has taken.
     fn give_back(&mut self, job: JobIndex, state: State) {
         assert_eq!(self.states[job.0], State::Running, "a job ends that does not run");
+        debug_assert!(self.reserve.is_none(), "a later job could take what those wait for that stand by");
         self.states[job.0] = state;
         self.running -= 1;
         let class = self.class_of[job.0] as usize;

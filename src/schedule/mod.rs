@@ -12,7 +12,8 @@
 //!   are open that it is behind, which stand for what is no job;
 //! - a job that waits for a time of its own ([`Schedule::pause`]) has nothing meanwhile, and comes back to its place in
 //!   the list;
-//! - of the jobs that can start, the first in the list does;
+//! - of the jobs that can start, the first in the list does; it may stand by until another one passes whose place it
+//!   takes;
 //! - what a job waits for is taken by no later job, so that it waits only for those that run. A job that waits for
 //!   a lock or a pool leaves slots to others meanwhile, and only those that need the same wait behind it.
 //!

@@ -67,6 +67,14 @@ impl Numbers {
         self.give_back(job);
     }
 
+    /// A job runs no more, and another one does in its place.
+    pub(super) fn pass_on(&mut self, done: JobIndex, by: JobIndex) {
+        if let Some(number) = self.held.remove(&done) {
+            self.held.insert(by, number);
+            self.left.remove(&by);
+        }
+    }
+
     /// The number of a running job.
     pub(super) fn of(&self, job: JobIndex) -> Option<usize> {
         self.held.get(&job).map(|(_, number)| *number)

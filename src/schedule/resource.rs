@@ -77,6 +77,11 @@ impl Resource {
         self.waiting.first().is_some_and(|(first, _)| *first < job)
     }
 
+    /// The first that waits here.
+    pub(super) fn first_waiting(&self) -> Option<(JobIndex, ClassId)> {
+        self.waiting.first().copied()
+    }
+
     pub(super) fn take(&mut self, amount: u64) {
         self.free -= amount;
     }

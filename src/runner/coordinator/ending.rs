@@ -27,6 +27,7 @@ impl Coordinator<'_> {
     /// Nothing is run once more; of what has not begun only that is left which must run yet.
     fn end_rounds(&mut self, hands: &impl Hands) {
         let ended = self.rounds.end();
+        self.dissolve_reserve(hands);
         // What has been tried already keeps its retries.
         let is_meant = |job| self.rounds.is_needless(job) && !self.pauses.has(job);
         let cancelled = self.schedule.cancel_where(is_meant);
@@ -41,6 +42,7 @@ impl Coordinator<'_> {
         }
         let halt = Halt::Failures(self.stats.failures());
         self.note_halt(halt);
+        self.dissolve_reserve(hands);
         // What has been tried already keeps its retries.
         let is_meant = |job| !self.suites.is_teardown(job) && !self.pauses.has(job);
         let cancelled = self.schedule.cancel_where(is_meant);
@@ -80,6 +82,7 @@ impl Coordinator<'_> {
     /// Starts nothing any more but the teardowns of what has begun.
     fn stop(&mut self, skip: &Skip, hands: &impl Hands) {
         self.stopping = Some(Instant::now());
+        self.dissolve_reserve(hands);
         self.end_pauses(hands);
         let (last, cancelled): (Vec<_>, Vec<_>) =
             self.schedule.cancel_waiting().into_iter().partition(|job| self.suites.is_teardown(*job));
