@@ -44,11 +44,11 @@ fn world() -> impl Strategy<Value = World> {
         let ranks: Vec<usize> = (0..drafts.len()).collect();
         (Just(drafts), Just(ranks).prop_shuffle())
     });
-    (1_u32..5, 1_u32..4, prop::collection::vec(1_u32..4, 2), jobs).prop_map(|(cpu, io, pools, jobs)| {
-        let (drafts, ranks) = jobs;
+    let world = (1_u32..5, 1_u32..4, prop::collection::vec(1_u32..4, 2), jobs, any::<bool>());
+    world.prop_map(|(cpu, io, pools, (drafts, ranks), is_independent)| {
         let job = |(at, (mut job, after)): (usize, Draft)| {
             let lower: Vec<_> = (0..ranks.len()).filter(|other| ranks[*other] < ranks[at]).collect();
-            if !lower.is_empty() {
+            if !lower.is_empty() && !is_independent {
                 job.after = after.iter().map(|index| *index.get(&lower)).collect();
             }
             job.pools.iter_mut().for_each(|(pool, count)| *count = (*count).min(pools[*pool]));
