@@ -43,7 +43,6 @@ use crate::session::ExitStatus;
 /// Runs the command with the arguments of the process. Begins with [`init`](crate::init).
 pub fn main() -> ExitCode {
     process::init();
-    process::own_signals();
     process::widen_heaps();
     let line = match CommandLine::try_parse() {
         Ok(line) => line,

@@ -11,7 +11,7 @@ use crate::disk::make_scarce;
 /// starts others. Before and after its processes it needs no more.
 const PER_JOB: u64 = 4;
 
-/// What it opens at most, while it starts: two pipes for its output, one for its input, a socket to its shim, with both
+/// What it opens at most, while it starts: two pipes for its output, one for its input, a socket to the new process, with both
 /// ends, and `/proc`.
 const PER_JOB_AT_EASE: u64 = 10;
 
@@ -26,7 +26,7 @@ const OWN: u64 = 32;
 static ORIGINAL: OnceLock<u64> = OnceLock::new();
 
 /// Makes sure that `jobs` cases find enough descriptors: raises the soft limit of this process as far as is needed
-/// and allowed. Beside them run `services` services, and as many more beside each of them as `own_services` says. Processes that it starts keep the original one, at the cost of a millisecond each. Gives the number of
+/// and allowed. Beside them run `services` services, and as many more beside each of them as `own_services` says. Processes that it starts keep the original one. Gives the number of
 /// jobs that there is room for, which may be smaller. Where there is just enough, they take turns.
 #[must_use]
 pub fn make_room(jobs: NonZeroUsize, services: usize, own_services: usize) -> NonZeroUsize {

@@ -1,9 +1,6 @@
-//! The system calls for which no safe wrapper exists: `wait4`, `gettid`, `sigaction`, `pthread_sigmask`, `close_range`,
-//! `raise`.
-#![expect(
-    unsafe_code,
-    reason = "wait4, gettid, sigaction, pthread_sigmask, close_range, raise: no safe wrapper"
-)]
+//! The system calls for which no safe wrapper exists: `wait4`, `gettid`, `sigaction`, `pthread_sigmask`, `sigtimedwait`,
+//! `close_range`, `raise`.
+#![expect(unsafe_code, reason = "no safe wrapper: see above")]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use crate::model::ExitStatus;
+use crate::process::watch::timespec;
 
 /// What a process came to and what it used.
 #[derive(Clone, Copy, Debug)]
@@ -75,16 +73,35 @@ pub(in crate::process) fn keep_exit_statuses() {
 }
 
 /// Makes sure that signals reach this thread, and those it starts, even if the process was started with them blocked, and
-/// that a limit on the size of files is an error of writing instead of the end of this process. For the command line,
-/// first thing. What this process starts has every signal at its default all the same.
+/// that a limit on the size of files is an error of writing instead of the end of this process. CHLD is left to
+/// [`await_child`]: a handler would interrupt some thread for every case that ends. For the command line, first thing.
+/// What this process starts has every signal at its default all the same.
 pub fn hear_signals() {
-    let mut none = MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set it is given and cannot fail; the mask of this thread is only replaced;
-    // SIG_IGN is a valid action for XFSZ.
+    let child = child_signal();
+    // SAFETY: the mask of this thread is only replaced, by an initialised set; SIG_IGN is a valid action for XFSZ.
     unsafe {
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const child, ptr::null_mut());
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+/// Waits until a child exits, or has since the last call, but no longer than this; a thread that does not leave CHLD alone
+/// may take the sign away.
+pub fn await_child(longest: Duration) {
+    let (child, longest) = (child_signal(), timespec(longest));
+    let longest = libc::timespec { tv_sec: longest.tv_sec as _, tv_nsec: longest.tv_nsec as _ };
+    // SAFETY: the set and the time are initialised and only read; there is no place for what is told of the signal.
+    unsafe { libc::sigtimedwait(&raw const child, ptr::null_mut(), &raw const longest) };
+}
+
+/// The set of CHLD alone.
+fn child_signal() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set it is given; neither call can fail with these arguments.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        set.assume_init()
     }
 }
 

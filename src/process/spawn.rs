@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, chdir, setrlimit, setsid};
@@ -24,11 +24,8 @@ const STACK: usize = 16 << 10;
 /// The highest signal.
 const LAST_SIGNAL: c_int = 64;
 
-/// The highest one that is not a real-time signal.
-const LAST_STANDARD_SIGNAL: c_int = 31;
-
-/// Whether every real-time signal of this process is at its default and stays there.
-static IS_ORDINARY: AtomicBool = AtomicBool::new(false);
+/// The signals of this process that may not be at their defaults, a bit for each.
+static ODD_SIGNALS: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// A list of C strings behind each other in one allocation.
 #[derive(Debug, Default)]
@@ -97,8 +94,8 @@ struct Errand<'a> {
     mark: Option<(Resource, Rlimit)>,
     args: *const *const c_char,
     env: *const *const c_char,
-    /// The highest signal that may not be at its default.
-    last_signal: c_int,
+    /// The signals that may not be at their defaults.
+    odd_signals: u64,
     /// Written by the new process when it could not become its program.
     error: Option<Errno>,
 }
@@ -111,8 +108,9 @@ pub(in crate::process) fn spawn(
     mark: Option<(Resource, Rlimit)>,
 ) -> Result<Spawned, Errno> {
     let (args, env) = (image.args.pointers(), image.env.pointers());
-    let last_signal = if IS_ORDINARY.load(Ordering::Relaxed) { LAST_STANDARD_SIGNAL } else { LAST_SIGNAL };
-    let mut errand = Errand { image, mark, args: args.as_ptr(), env: env.as_ptr(), last_signal, error: None };
+    let (args, env) = (args.as_ptr(), env.as_ptr());
+    let odd_signals = ODD_SIGNALS.load(Ordering::Relaxed);
+    let mut errand = Errand { image, mark, args, env, odd_signals, error: None };
     // No handler of this process may run in the new one, as they share their memory.
     let blocked = set_mask(u64::MAX);
     let born = give_birth(&mut errand);
@@ -171,7 +169,7 @@ fn try_to_become(errand: &Errand<'_>) -> Result<std::convert::Infallible, Errno>
     for (resource, limit) in *limits {
         setrlimit(*resource, *limit)?;
     }
-    reset_signals(errand.last_signal);
+    reset_signals(errand.odd_signals);
     if let Some(filter) = filter {
         filter.install()?;
     }
@@ -182,22 +180,28 @@ fn try_to_become(errand: &Errand<'_>) -> Result<std::convert::Infallible, Errno>
     Err(Errno::INVAL)
 }
 
-/// To be called once, first thing, by a program of whose signals nobody else sets the real-time ones: those it was
-/// started without become default, and need no further care.
-pub fn own_signals() {
-    reset_signals_from(LAST_STANDARD_SIGNAL + 1, LAST_SIGNAL);
-    IS_ORDINARY.store(true, Ordering::Relaxed);
+/// Says that the signals of this process that are at their defaults now stay so: what it starts need not reset them.
+pub fn settle_signals() {
+    let is_odd = |signal: &c_int| {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: with a null action the call only writes the present one; all-zero is a valid sigaction.
+        let action = unsafe {
+            libc::sigaction(*signal, ptr::null(), action.as_mut_ptr());
+            action.assume_init()
+        };
+        action.sa_sigaction != libc::SIG_DFL
+    };
+    let odd = (1..=LAST_SIGNAL).filter(is_odd).fold(0, |set, signal| set | 1 << (signal - 1));
+    ODD_SIGNALS.store(odd, Ordering::Relaxed);
 }
 
-/// Sets signals to their defaults, as far as they can be set.
-fn reset_signals(last: c_int) {
-    reset_signals_from(1, last);
-}
-
-fn reset_signals_from(first: c_int, last: c_int) {
+/// Sets these signals to their defaults, as far as they can be set.
+fn reset_signals(mut set: u64) {
     /// All zero is the default of the kernel's `struct sigaction`, which has four words at most.
     const DEFAULT: [u64; 4] = [0; 4];
-    for signal in first..=last {
+    while set != 0 {
+        let signal = set.trailing_zeros() + 1;
+        set &= set - 1;
         // Not by the function of libc, which leaves out the two signals that it uses itself.
         // SAFETY: the structure lives during the call, which only reads it; there is no place for the former one.
         unsafe {

@@ -34,6 +34,7 @@ impl Charge {
             watchdog.as_ref().err().map(|error| format!("if partest is killed, its cases go on: {error}"));
         let control = Arc::new(Control::new()?);
         stop_on_signals(&control, if watchdog.is_ok() { Third::Exit } else { Third::Nothing })?;
+        process::settle_signals();
         Ok(Self { control, complaint, _watchdog: watchdog.ok() })
     }
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use crate::process::{reap_orphans, suspend};
+use crate::process::{await_child, reap_orphans, suspend};
 use crate::runner::Control;
 
 /// How long the reaper rests when it was called for nothing: every case that ends calls it.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(5);
+
+/// How long it waits for a call: a thread of the host that this process began as may have taken it.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a third signal does that asks the run to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +55,22 @@ pub(super) fn stop_on_signals(control: &Arc<Control>, third: Third) -> io::Resul
     Ok(())
 }
 
-/// From now on orphans are reaped as soon as they exit, however many there are.
+/// From now on orphans are reaped as soon as they exit, however many there are. After [`hear_signals`].
 ///
 /// # Errors
-/// When the handler cannot be installed, or there is no thread for it.
+/// When there is no thread for it.
+///
+/// [`hear_signals`]: crate::process::hear_signals
 pub(super) fn reap_on_exit() -> io::Result<()> {
-    let mut signals = Signals::new([SIGCHLD])?;
-    thread::Builder::new().name("reaper".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            while reap_orphans() > 0 {}
-            thread::sleep(REST);
+    let reap = || {
+        loop {
+            await_child(PATIENCE);
+            if reap_orphans() == 0 {
+                thread::sleep(REST);
+            }
         }
-    })?;
+    };
+    thread::Builder::new().name("reaper".to_owned()).spawn(reap)?;
     Ok(())
 }
 
