@@ -24,6 +24,10 @@ const STACK: usize = 16 << 10;
 /// The highest signal.
 const LAST_SIGNAL: c_int = 64;
 
+/// The default as the kernel's `struct sigaction`, which has four words at most and begins with the handler. It is used
+/// without the function of libc, which leaves out the two signals that it uses itself.
+const DEFAULT: [u64; 4] = [0; 4];
+
 /// The signals of this process that may not be at their defaults, a bit for each.
 static ODD_SIGNALS: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -183,13 +187,13 @@ fn try_to_become(errand: &Errand<'_>) -> Result<std::convert::Infallible, Errno>
 /// Says that the signals of this process that are at their defaults now stay so: what it starts need not reset them.
 pub fn settle_signals() {
     let is_odd = |signal: &c_int| {
-        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: with a null action the call only writes the present one; all-zero is a valid sigaction.
-        let action = unsafe {
-            libc::sigaction(*signal, ptr::null(), action.as_mut_ptr());
-            action.assume_init()
+        let mut action = DEFAULT;
+        // SAFETY: there is no new action, and room for the present one.
+        unsafe {
+            let action = action.as_mut_ptr();
+            libc::syscall(libc::SYS_rt_sigaction, *signal, ptr::null::<c_void>(), action, 8usize)
         };
-        action.sa_sigaction != libc::SIG_DFL
+        action[0] != DEFAULT[0]
     };
     let odd = (1..=LAST_SIGNAL).filter(is_odd).fold(0, |set, signal| set | 1 << (signal - 1));
     ODD_SIGNALS.store(odd, Ordering::Relaxed);
@@ -197,12 +201,9 @@ pub fn settle_signals() {
 
 /// Sets these signals to their defaults, as far as they can be set.
 fn reset_signals(mut set: u64) {
-    /// All zero is the default of the kernel's `struct sigaction`, which has four words at most.
-    const DEFAULT: [u64; 4] = [0; 4];
     while set != 0 {
         let signal = set.trailing_zeros() + 1;
         set &= set - 1;
-        // Not by the function of libc, which leaves out the two signals that it uses itself.
         // SAFETY: the structure lives during the call, which only reads it; there is no place for the former one.
         unsafe {
             libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<c_void>(), 8usize)

@@ -11,8 +11,11 @@ use signal_hook::iterator::Signals;
 use crate::process::{await_child, reap_orphans, suspend};
 use crate::runner::Control;
 
-/// How long the reaper rests when it was called for nothing: every case that ends calls it.
+/// How long the reaper rests at most when it was called for nothing: every case that ends calls it.
 const REST: Duration = Duration::from_millis(5);
+
+/// How long it rests the first time.
+const SHORT_REST: Duration = Duration::from_micros(250);
 
 /// How long it waits for a call: a thread of the host that this process began as may have taken it.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -63,10 +66,14 @@ pub(super) fn stop_on_signals(control: &Arc<Control>, third: Third) -> io::Resul
 /// [`hear_signals`]: crate::process::hear_signals
 pub(super) fn reap_on_exit() -> io::Result<()> {
     let reap = || {
+        let mut rest = REST;
         loop {
             await_child(PATIENCE);
-            if reap_orphans() == 0 {
-                thread::sleep(REST);
+            if reap_orphans() > 0 {
+                rest = SHORT_REST;
+            } else {
+                thread::sleep(rest);
+                rest = (rest * 2).min(REST);
             }
         }
     };

@@ -15,7 +15,8 @@ pub(super) struct Reserve {
 
 impl Schedule {
     /// Takes the job out of the list that is the next to start and waits for nothing but a CPU slot. Each is to
-    /// [`relieve`](Self::relieve) another, or [`stand_down`](Self::stand_down) before anything else happens to a job.
+    /// [`relieve`](Self::relieve) another, or [`stand_down`](Self::stand_down) before anything else happens to a job: else
+    /// a later one could start before it.
     /// There is none that needs anything else than those that stand by, and none at all where jobs depend on others, since
     /// what becomes ready may come before it.
     pub fn stand_by(&mut self) -> Option<JobIndex> {
