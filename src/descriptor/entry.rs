@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::descriptor::conditions;
@@ -26,7 +27,7 @@ use crate::descriptor::substitute::{Prototype, without_value};
 use crate::descriptor::variables::Defined;
 use crate::model::{
     CaseId, CaseInfo, Environment, InlineFile, Input, OutputFiles, Precautions, Resources, Retries, Service,
-    TestCase, TimeLimits,
+    SuiteHooks, TestCase, TimeLimits,
 };
 use crate::text::{Compiled, Layers, Template, Variables, is_template};
 
@@ -50,6 +51,7 @@ struct Source<'s> {
 
 /// Parts of the case that was made last: the next one is most often made of the same.
 pub(in crate::descriptor) struct Parts {
+    folder: Arc<Path>,
     environment: Arc<Environment>,
     inputs: Arc<[Input]>,
     files: Arc<[InlineFile]>,
@@ -57,6 +59,7 @@ pub(in crate::descriptor) struct Parts {
     requires: Arc<[Template]>,
     ports: Arc<[String]>,
     services: Arc<[Arc<Service>]>,
+    hooks: Arc<[Arc<SuiteHooks>]>,
     resources: Arc<Resources>,
     time: Arc<TimeLimits>,
     retries: Arc<Retries>,
@@ -75,6 +78,7 @@ impl Parts {
     /// Those of the case that this thread has made last, or of one that says nothing.
     pub(in crate::descriptor) fn last() -> Self {
         LAST.take().unwrap_or_else(|| Self {
+            folder: Path::new("").into(),
             environment: Arc::default(),
             // The default of a slice in an `Arc` would be one for all threads.
             inputs: Arc::new([]),
@@ -83,6 +87,7 @@ impl Parts {
             requires: Arc::new([]),
             ports: Arc::new([]),
             services: Arc::new([]),
+            hooks: Arc::new([]),
             resources: Arc::default(),
             time: Arc::new(TimeLimits {
                 timeout: DEFAULT_TIMEOUT,
@@ -100,12 +105,11 @@ impl Parts {
         LAST.set(Some(self));
     }
 
-    fn services(&mut self, own: Vec<Arc<Service>>) -> Arc<[Arc<Service>]> {
-        let is_same = |(last, own): (&Arc<Service>, &Arc<Service>)| Arc::ptr_eq(last, own);
-        if self.services.len() != own.len() || !self.services.iter().zip(&own).all(is_same) {
-            self.services = own.into();
+    fn folder(&mut self, own: &Path) -> Arc<Path> {
+        if self.folder.as_os_str() != own.as_os_str() {
+            self.folder = own.into();
         }
-        Arc::clone(&self.services)
+        Arc::clone(&self.folder)
     }
 }
 
@@ -118,6 +122,15 @@ fn share_one<T: PartialEq>(last: &mut Arc<T>, own: T) -> Arc<T> {
 
 fn share<T: PartialEq>(last: &mut Arc<[T]>, own: Vec<T>) -> Arc<[T]> {
     if **last != *own {
+        *last = own.into();
+    }
+    Arc::clone(last)
+}
+
+/// The same for what is compared by being the same.
+fn share_same<T>(last: &mut Arc<[Arc<T>]>, own: &[Arc<T>]) -> Arc<[Arc<T>]> {
+    let is_same = |(last, own): (&Arc<T>, &Arc<T>)| Arc::ptr_eq(last, own);
+    if last.len() != own.len() || !last.iter().zip(own).all(is_same) {
         *last = own.into();
     }
     Arc::clone(last)
@@ -163,7 +176,8 @@ impl FileReader<'_> {
         let is_template = own.get("name").is_some() && is_template(name);
         let mut tree = prepare(own, shared.case.as_deref()).map_err(one)?;
         let generators = take_generators(&mut tree);
-        let base = Layers::new(vec![Arc::clone(&variables.values), Arc::clone(self.around.overrides)]);
+        let base = [&variables.values, self.around.overrides].into_iter().filter(|layer| !layer.is_empty());
+        let base = Layers::new(base.cloned().collect());
         let compiled = is_template.then(|| Compiled::parse(name)).transpose();
         let compiled = compiled.map_err(|error| one(broken(&error, name, name.span)))?;
         let mentioned =
@@ -307,16 +321,16 @@ impl FileReader<'_> {
         let own = source.generates || !self.around.overrides.is_empty();
         let used = if own { lowering.scope.left_to_the_run() } else { Variables::new() };
         let variables = match own {
-            true if used.is_empty() => Arc::clone(&self.shared.no_variables),
-            true => Arc::new(used),
-            false => Arc::clone(&source.variables.values),
+            true if !used.is_empty() => Arc::new(used),
+            false if !source.variables.values.is_empty() => Arc::clone(&source.variables.values),
+            _ => Arc::clone(&self.shared.no_variables),
         };
         if let Some(explained) = self.explained.as_mut().filter(|explained| explained.takes.is_empty()) {
             explained.takes = body.resources.to_string();
         }
         Ok(TestCase {
             info: Arc::new(self.info(name, (source.span, combination.number), body.tags)),
-            folder: Arc::clone(self.file.folder),
+            folder: self.shared.folder(self.file.folder),
             steps: body.steps,
             environment: share_one(&mut self.shared.environment, body.environment),
             inputs: share(&mut self.shared.inputs, body.inputs),
@@ -331,8 +345,8 @@ impl FileReader<'_> {
             requires: share(&mut self.shared.requires, body.requires),
             expected_failure: body.expected_failure.map(Box::new),
             quarantine: body.quarantine.map(Box::new),
-            services: self.shared.services(services),
-            hooks: Arc::clone(&source.hooks.cases),
+            services: share_same(&mut self.shared.services, &services),
+            hooks: share_same(&mut self.shared.hooks, &source.hooks.cases),
             ports: share(&mut self.shared.ports, ports),
             variables,
         })
