@@ -1,7 +1,10 @@
 //! From one entry of a file to its cases: one, or as many as `matrix`, `rows` and `foreach` make of it.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::descriptor::conditions;
 use crate::descriptor::diagnostic::{Problem, quote};
@@ -24,7 +27,7 @@ use crate::descriptor::substitute::{Prototype, without_value};
 use crate::descriptor::variables::Defined;
 use crate::model::{
     CaseId, CaseInfo, Environment, InlineFile, Input, OutputFiles, Precautions, Resources, Retries, Service,
-    TestCase, TimeLimits,
+    SuiteHooks, TestCase, TimeLimits,
 };
 use crate::text::{Compiled, Layers, Template, Variables, is_template};
 
@@ -35,20 +38,20 @@ const GENERATORS: [&str; 3] = ["matrix", "rows", "foreach"];
 const MISTAKES: usize = 20;
 
 /// An entry, ready for its cases to be made.
-struct Source {
+struct Source<'s> {
     /// Where it stands.
     span: Span,
     /// Variables that all its cases share.
-    variables: Defined,
+    variables: Cow<'s, Defined>,
     /// Whether it is to make several cases.
     generates: bool,
-    services: Services,
-    hooks: Hooks,
+    services: &'s Services,
+    hooks: &'s Hooks,
 }
 
 /// Parts of the case that was made last: the next one is most often made of the same.
-#[derive(Clone)]
 pub(in crate::descriptor) struct Parts {
+    folder: Arc<Path>,
     environment: Arc<Environment>,
     inputs: Arc<[Input]>,
     files: Arc<[InlineFile]>,
@@ -56,6 +59,7 @@ pub(in crate::descriptor) struct Parts {
     requires: Arc<[Template]>,
     ports: Arc<[String]>,
     services: Arc<[Arc<Service>]>,
+    hooks: Arc<[Arc<SuiteHooks>]>,
     resources: Arc<Resources>,
     time: Arc<TimeLimits>,
     retries: Arc<Retries>,
@@ -64,38 +68,48 @@ pub(in crate::descriptor) struct Parts {
     no_variables: Arc<Variables>,
 }
 
-/// Parts of a case that says nothing, made once for all files.
-static NOTHING: LazyLock<Parts> = LazyLock::new(|| Parts {
-    environment: Arc::default(),
-    inputs: Arc::default(),
-    files: Arc::default(),
-    outputs: Arc::default(),
-    requires: Arc::default(),
-    ports: Arc::default(),
-    services: Arc::default(),
-    resources: Arc::default(),
-    time: Arc::new(TimeLimits {
-        timeout: DEFAULT_TIMEOUT,
-        grace: DEFAULT_GRACE,
-        slow_after: DEFAULT_SLOW_AFTER,
-    }),
-    retries: Arc::default(),
-    precautions: Arc::default(),
-    no_variables: Arc::default(),
-});
+thread_local! {
+    /// What the last case was made of that this thread has made, for the next file. Threads that count the uses of the
+    /// same parts wait for each other, so each has its own.
+    static LAST: Cell<Option<Parts>> = const { Cell::new(None) };
+}
 
 impl Parts {
-    /// Those of no case yet.
-    pub(in crate::descriptor) fn new() -> Self {
-        NOTHING.clone()
+    /// Those of the case that this thread has made last, or of one that says nothing.
+    pub(in crate::descriptor) fn last() -> Self {
+        LAST.take().unwrap_or_else(|| Self {
+            folder: Path::new("").into(),
+            environment: Arc::default(),
+            // The default of a slice in an `Arc` would be one for all threads.
+            inputs: Arc::new([]),
+            files: Arc::new([]),
+            outputs: Arc::new([]),
+            requires: Arc::new([]),
+            ports: Arc::new([]),
+            services: Arc::new([]),
+            hooks: Arc::new([]),
+            resources: Arc::default(),
+            time: Arc::new(TimeLimits {
+                timeout: DEFAULT_TIMEOUT,
+                grace: DEFAULT_GRACE,
+                slow_after: DEFAULT_SLOW_AFTER,
+            }),
+            retries: Arc::default(),
+            precautions: Arc::default(),
+            no_variables: Arc::default(),
+        })
     }
 
-    fn services(&mut self, own: Vec<Arc<Service>>) -> Arc<[Arc<Service>]> {
-        let is_same = |(last, own): (&Arc<Service>, &Arc<Service>)| Arc::ptr_eq(last, own);
-        if self.services.len() != own.len() || !self.services.iter().zip(&own).all(is_same) {
-            self.services = own.into();
+    /// Keeps them for the next file.
+    pub(in crate::descriptor) fn keep(self) {
+        LAST.set(Some(self));
+    }
+
+    fn folder(&mut self, own: &Path) -> Arc<Path> {
+        if self.folder.as_os_str() != own.as_os_str() {
+            self.folder = own.into();
         }
-        Arc::clone(&self.services)
+        Arc::clone(&self.folder)
     }
 }
 
@@ -108,6 +122,15 @@ fn share_one<T: PartialEq>(last: &mut Arc<T>, own: T) -> Arc<T> {
 
 fn share<T: PartialEq>(last: &mut Arc<[T]>, own: Vec<T>) -> Arc<[T]> {
     if **last != *own {
+        *last = own.into();
+    }
+    Arc::clone(last)
+}
+
+/// The same for what is compared by being the same.
+fn share_same<T>(last: &mut Arc<[Arc<T>]>, own: &[Arc<T>]) -> Arc<[Arc<T>]> {
+    let is_same = |(last, own): (&Arc<T>, &Arc<T>)| Arc::ptr_eq(last, own);
+    if last.len() != own.len() || !last.iter().zip(own).all(is_same) {
         *last = own.into();
     }
     Arc::clone(last)
@@ -139,9 +162,12 @@ impl FileReader<'_> {
         let span = own.span;
         let one = |problem| vec![problem];
         let (variables, problems) = match own.get("vars").map(mirror::read::<Option<Table<Datum>>>) {
-            Some(Ok(Some(table))) => shared.variables.with(table, self.around.overrides),
+            Some(Ok(Some(table))) => {
+                let (variables, problems) = shared.variables.with(table, self.around.overrides);
+                (Cow::Owned(variables), problems)
+            }
             Some(Err(problem)) => return Err(one(problem)),
-            _ => (shared.variables.clone(), Vec::new()),
+            _ => (Cow::Borrowed(&shared.variables), Vec::new()),
         };
         if !problems.is_empty() {
             return Err(problems);
@@ -150,18 +176,19 @@ impl FileReader<'_> {
         let is_template = own.get("name").is_some() && is_template(name);
         let mut tree = prepare(own, shared.case.as_deref()).map_err(one)?;
         let generators = take_generators(&mut tree);
-        let base = [Arc::clone(&variables.values), Arc::clone(self.around.overrides)];
+        let base = [&variables.values, self.around.overrides].into_iter().filter(|layer| !layer.is_empty());
+        let base = Layers::new(base.cloned().collect());
         let compiled = is_template.then(|| Compiled::parse(name)).transpose();
         let compiled = compiled.map_err(|error| one(broken(&error, name, name.span)))?;
         let mentioned =
             compiled.iter().flat_map(Compiled::names).map(|name| split(name).0.to_owned()).collect();
-        let expansion = self.expansion(&generators, &mentioned, &Layers::new(base.to_vec())).map_err(one)?;
-        let mut source = Source {
+        let expansion = self.expansion(&generators, &mentioned, &base).map_err(one)?;
+        let source = Source {
             span,
             variables,
             generates: generators.value != Value::Map(Vec::new()),
-            services: Arc::clone(&shared.services),
-            hooks: shared.hooks.clone(),
+            services: &shared.services,
+            hooks: &shared.hooks,
         };
         let mut prototype = Prototype::new(&tree);
         let mut mistakes = Mistakes::default();
@@ -169,8 +196,7 @@ impl FileReader<'_> {
         self.seen.reserve(expansion.len());
         for number in 0..expansion.len() {
             let combination = expansion.combination(number);
-            let own = combination.layers.iter().map(|(layer, _)| layer);
-            let layers = Layers::new(base.iter().chain(own).cloned().collect());
+            let layers = base.with(combination.layers.iter().map(|(layer, _)| layer));
             let mut shown = render_name(name, compiled.as_ref(), &layers).map_err(one)?;
             shown.push_str(&combination.suffix);
             let shown = match self.claim(&shown, name) {
@@ -180,7 +206,7 @@ impl FileReader<'_> {
                     continue;
                 }
             };
-            match self.case(&mut prototype, &mut source, &shown, &layers, &combination) {
+            match self.case(&mut prototype, &source, &shown, &layers, &combination) {
                 Ok(case) => self.loaded.cases.push(Arc::new(case)),
                 Err(problems) if !source.generates => self.broken_case(&shown, (span, 0), problems),
                 Err(problems) => {
@@ -216,19 +242,20 @@ impl FileReader<'_> {
 
     /// Takes a name, unless another case of the file has it.
     fn claim(&mut self, name: &str, stated: &Text) -> Result<Arc<str>, Problem> {
-        let name = check_name(&Spanned { value: name.to_owned(), span: stated.span })?;
-        match self.seen.get(&name) {
+        check_name(name, stated.span)?;
+        match self.seen.get(name) {
             None => {
+                let name: Arc<str> = name.into();
                 self.seen.insert(Arc::clone(&name), stated.span);
                 Ok(name)
             }
             Some(first) if *first == stated.span => {
-                let message = format!("two cases of this entry are named {}", quote(&name));
+                let message = format!("two cases of this entry are named {}", quote(name));
                 Err(Problem::new(stated.span, message)
                     .help("let the name say more of the values, or leave all of them out of it"))
             }
             Some(first) => {
-                let message = format!("a second case is named {}", quote(&name));
+                let message = format!("a second case is named {}", quote(name));
                 let problem = Problem::new(stated.span, message).first_at(*first);
                 Err(problem.help("give each case a name of its own"))
             }
@@ -257,17 +284,17 @@ impl FileReader<'_> {
     fn case(
         &mut self,
         prototype: &mut Prototype<'_>,
-        source: &mut Source,
+        source: &Source<'_>,
         name: &str,
         layers: &Layers,
         combination: &Combination,
     ) -> Result<TestCase, Vec<Problem>> {
         let (tree, raw) = prototype.read::<RawCase>(layers).map_err(|problem| vec![problem])?;
         if self.wanted.is_some_and(|wanted| wanted == CaseId::new(self.file.suite, name).as_str()) {
-            let (template, variables, own) = (prototype.tree(), &source.variables, &combination.layers);
+            let (template, variables, own) = (prototype.tree(), &*source.variables, &combination.layers);
             let id = CaseId::new(self.file.suite, name).to_string();
-            let (named, _) = find(&raw.services.0, &source.services, &Scope::undecided());
-            let mut beside = services::trees(&named, &source.services);
+            let (named, _) = find(&raw.services.0, source.services, &Scope::undecided());
+            let mut beside = services::trees(&named, source.services);
             beside.extend(source.hooks.trees.iter().cloned());
             let made = Made { id, tree: &tree, template, variables, own, beside: &beside };
             self.explained = Some(self.explain(&made));
@@ -277,12 +304,12 @@ impl FileReader<'_> {
             scope: Scope::new(&raw, layers).given(&source.hooks.captured).beside(self.file.folder),
             reach: Reach::to_root(self.file.folder, self.file.root),
             within: Some(Within { folder: self.file.folder, root: self.file.root }),
-            pools: &self.pools,
+            pools: self.pools,
             patterns: &mut self.patterns,
             problems: Vec::new(),
         };
         let body = lowering.body(&raw, source.span);
-        let (services, problems) = find(&raw.services.0, &source.services, &lowering.scope);
+        let (services, problems) = find(&raw.services.0, source.services, &lowering.scope);
         lowering.problems.extend(problems);
         let skip = lowering.reason(raw.skip.as_ref());
         let unmet = conditions::unmet(&mut lowering, raw.only_if.as_ref(), self.around.outside);
@@ -294,16 +321,16 @@ impl FileReader<'_> {
         let own = source.generates || !self.around.overrides.is_empty();
         let used = if own { lowering.scope.left_to_the_run() } else { Variables::new() };
         let variables = match own {
-            true if used.is_empty() => Arc::clone(&self.shared.no_variables),
-            true => Arc::new(used),
-            false => Arc::clone(&source.variables.values),
+            true if !used.is_empty() => Arc::new(used),
+            false if !source.variables.values.is_empty() => Arc::clone(&source.variables.values),
+            _ => Arc::clone(&self.shared.no_variables),
         };
         if let Some(explained) = self.explained.as_mut().filter(|explained| explained.takes.is_empty()) {
             explained.takes = body.resources.to_string();
         }
         Ok(TestCase {
             info: Arc::new(self.info(name, (source.span, combination.number), body.tags)),
-            folder: Arc::clone(self.file.folder),
+            folder: self.shared.folder(self.file.folder),
             steps: body.steps,
             environment: share_one(&mut self.shared.environment, body.environment),
             inputs: share(&mut self.shared.inputs, body.inputs),
@@ -318,8 +345,8 @@ impl FileReader<'_> {
             requires: share(&mut self.shared.requires, body.requires),
             expected_failure: body.expected_failure.map(Box::new),
             quarantine: body.quarantine.map(Box::new),
-            services: self.shared.services(services),
-            hooks: Arc::clone(&source.hooks.cases),
+            services: share_same(&mut self.shared.services, &services),
+            hooks: share_same(&mut self.shared.hooks, &source.hooks.cases),
             ports: share(&mut self.shared.ports, ports),
             variables,
         })
@@ -360,7 +387,7 @@ fn name_of(case: &Node, stem: Option<String>) -> Result<Text, Problem> {
     match (case.get("name"), stem) {
         (Some(node), _) => {
             let name: Text = mirror::read(node)?;
-            check_name(&name).map(|_| name)
+            check_name(&name, name.span).map(|()| name)
         }
         (None, Some(stem)) => Ok(Spanned { value: stem, span: case.span }),
         (None, None) => {
@@ -385,14 +412,10 @@ fn render_name(name: &Text, compiled: Option<&Compiled<'_>>, layers: &Layers) ->
 fn take_generators(tree: &mut Node) -> Node {
     let mut taken = Vec::new();
     if let Value::Map(entries) = &mut tree.value {
-        let all = std::mem::take(entries);
-        for entry in all {
-            match entry.key.as_str() {
-                "name" | "vars" => {}
-                key if GENERATORS.contains(&key) && entry.value.value != Value::Null => taken.push(entry),
-                _ => entries.push(entry),
-            }
-        }
+        entries.retain(|entry| !["name", "vars"].contains(&entry.key.as_str()));
+        let makes_several =
+            |entry: &mut Entry| GENERATORS.contains(&entry.key.as_str()) && entry.value.value != Value::Null;
+        taken.extend(entries.extract_if(.., makes_several));
     }
     Node { span: tree.span, value: Value::Map(taken) }
 }

@@ -105,7 +105,7 @@ impl Expansion {
 
     /// One of its combinations, by its number.
     pub(crate) fn combination(&self, number: usize) -> Combination {
-        let mut layers = Vec::with_capacity(self.lists.len() + 2);
+        let mut layers = Vec::with_capacity(self.lists.len() + self.matrix.as_ref().map_or(0, |_| 2));
         let mut labels = Vec::new();
         let inner = self.matrix.as_ref().map_or(1, Matrix::len);
         let mut rest = number / inner;

@@ -99,7 +99,7 @@ impl Kind {
         span: Span,
     ) -> Result<&'static Self, Problem> {
         let mut found = KINDS.iter().filter_map(|kind| {
-            let (_, place) = given.iter().find(|(key, place)| *key == kind.key && place.is_some())?;
+            let (_, place) = given.iter().find(|(key, place)| place.is_some() && *key == kind.key)?;
             place.map(|place| (kind, place))
         });
         let Some((kind, _)) = found.next() else {

@@ -162,7 +162,7 @@ pub(crate) fn quarantine(lowering: &mut Lowering<'_>, raw: Option<&RawQuarantine
     let owner = lowering
         .scope
         .fixed(&raw.owner, raw.owner.span)
-        .and_then(|()| check_name(&raw.owner).map(|name| name.to_string()));
+        .and_then(|()| check_name(&raw.owner, raw.owner.span).map(|()| raw.owner.value.clone()));
     let owner = lowering.note(owner);
     let reason = lowering.reason(Some(&raw.reason));
     let until = match &raw.until {

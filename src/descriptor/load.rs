@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::descriptor::diagnostic::{Diagnostic, Problem, quote};
 use crate::descriptor::entry::Parts;
 use crate::descriptor::explain::Explanation;
@@ -65,13 +67,7 @@ pub struct Around<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
     sources: Sources,
-    /// The keys of a case, merged; `None` when there are none.
-    case: Option<Arc<Node>>,
-    variables: Defined,
-    services: Services,
-    hooks: Hooks,
-    /// The pools that are declared, by name.
-    pools: Arc<Pools>,
+    shared: Shared,
 }
 
 impl Defaults {
@@ -86,17 +82,18 @@ impl Defaults {
         }
         let node =
             entries.first().map(|entry| Node { span: entry.value.span, value: Value::Map(entries.clone()) });
-        Ok(Self { sources, case: node.map(Arc::new), ..Self::default() })
+        Ok(Self { sources, shared: Shared { case: node.map(Arc::new), ..Shared::default() } })
     }
 
     /// The same, with the pools that a table declares.
     ///
     /// # Errors
     /// Everything that is wrong with the table, whose places are in the sources these defaults were made from.
-    pub(crate) fn with_pools(self, table: &Node) -> Result<Self, Vec<Diagnostic>> {
-        let (pools, problems) = resources::declare(table, &self.sources, &self.pools);
+    pub(crate) fn with_pools(mut self, table: &Node) -> Result<Self, Vec<Diagnostic>> {
+        let (pools, problems) = resources::declare(table, &self.sources, &self.shared.pools);
         if problems.is_empty() {
-            return Ok(Self { pools: Arc::new(pools), ..self });
+            self.shared.pools = Arc::new(pools);
+            return Ok(self);
         }
         Err(diagnose(problems, &self.sources))
     }
@@ -141,7 +138,8 @@ pub fn read(file: &DescriptorFile<'_>, inherited: &Defaults, around: &Around<'_>
         }
     };
     reader.read(root, inherited);
-    let FileReader { mut loaded, loose, sources, .. } = reader;
+    let FileReader { mut loaded, loose, sources, shared, .. } = reader;
+    shared.keep();
     if !loose.is_empty() {
         loaded.broken.push(broken_file(file, diagnose(loose, &sources)));
     }
@@ -151,7 +149,7 @@ pub fn read(file: &DescriptorFile<'_>, inherited: &Defaults, around: &Around<'_>
 /// Reads the tree of a file, and makes ready for its cases.
 pub(in crate::descriptor) fn begin<'a>(
     file: &'a DescriptorFile<'a>,
-    inherited: &Defaults,
+    inherited: &'a Defaults,
     around: &'a Around<'a>,
 ) -> Result<(FileReader<'a>, Node), Diagnostic> {
     let (sources, root) = read_tree(file.path, file.bytes, file.format, &inherited.sources)?;
@@ -160,12 +158,12 @@ pub(in crate::descriptor) fn begin<'a>(
         around,
         definition: sources.digest(around.overrides),
         sources,
-        seen: HashMap::new(),
+        seen: HashMap::default(),
         patterns: HashMap::new(),
-        shared: Parts::new(),
+        shared: Parts::last(),
         loose: Vec::new(),
         loaded: Loaded::default(),
-        pools: Arc::clone(&inherited.pools),
+        pools: &inherited.shared.pools,
         wanted: None,
         explained: None,
     };
@@ -186,7 +184,7 @@ pub fn read_suite(
         .map_err(|diagnostic| vec![diagnostic])?;
     let mut problems = Vec::new();
     let Node { value: Value::Map(entries), .. } = root else { return Ok(inherited.clone()) };
-    let mut shared = Shared::of(inherited);
+    let mut shared = inherited.shared.clone();
     let (mut services, mut hooks) = (None, RawHooks::default());
     for entry in entries {
         if entry.key == "services" {
@@ -212,8 +210,7 @@ pub fn read_suite(
         shared.hooks = hooks;
     }
     if problems.is_empty() {
-        let Shared { case, variables, services, hooks, pools } = shared;
-        return Ok(Defaults { sources, case, variables, services, hooks, pools });
+        return Ok(Defaults { sources, shared });
     }
     Err(diagnose(problems, &sources))
 }
@@ -248,7 +245,9 @@ fn is_note(key: &str) -> bool {
 }
 
 /// What the cases of a file share.
+#[derive(Clone, Debug, Default)]
 pub(in crate::descriptor) struct Shared {
+    /// The keys of a case, merged; `None` when there are none.
     pub(in crate::descriptor) case: Option<Arc<Node>>,
     pub(in crate::descriptor) variables: Defined,
     pub(in crate::descriptor) services: Services,
@@ -258,11 +257,6 @@ pub(in crate::descriptor) struct Shared {
 }
 
 impl Shared {
-    fn of(inherited: &Defaults) -> Self {
-        let Defaults { case, variables, services, hooks, pools, .. } = inherited.clone();
-        Self { case, variables, services, hooks, pools }
-    }
-
     /// Lays services over the inherited ones, once all else of the file is known.
     fn define(
         &mut self,
@@ -389,7 +383,7 @@ pub(in crate::descriptor) struct FileReader<'a> {
     /// A hash of what its cases are read from.
     pub(in crate::descriptor) definition: u32,
     /// The names used so far and where.
-    pub(in crate::descriptor) seen: HashMap<Arc<str>, Span>,
+    pub(in crate::descriptor) seen: HashMap<Arc<str>, Span, RandomState>,
     /// The regular expressions that were compiled.
     pub(in crate::descriptor) patterns: HashMap<String, Pattern>,
     /// What its last case was made of.
@@ -398,7 +392,7 @@ pub(in crate::descriptor) struct FileReader<'a> {
     pub(in crate::descriptor) loose: Vec<Problem>,
     pub(in crate::descriptor) loaded: Loaded,
     /// The pools that its cases may ask for.
-    pub(in crate::descriptor) pools: Arc<Pools>,
+    pub(in crate::descriptor) pools: &'a Pools,
     /// The id of the case to explain.
     pub(in crate::descriptor) wanted: Option<&'a str>,
     pub(in crate::descriptor) explained: Option<Explanation>,
@@ -406,7 +400,7 @@ pub(in crate::descriptor) struct FileReader<'a> {
 
 impl FileReader<'_> {
     pub(in crate::descriptor) fn read(&mut self, mut root: Node, inherited: &Defaults) {
-        let mut shared = Shared::of(inherited);
+        let shared = &inherited.shared;
         let span = root.span;
         if let Value::Map(entries) = &mut root.value {
             entries.retain(|entry| entry.key != SCHEMA);
@@ -418,8 +412,9 @@ impl FileReader<'_> {
                 return self.loose.push(problem.help(help));
             }
             let stem = self.file.suite.rsplit('/').next().unwrap_or_default().to_owned();
-            return self.entry(root, &shared, Some(stem));
+            return self.entry(root, shared, Some(stem));
         }
+        let mut shared = shared.clone();
         let Value::Map(entries) = root.value else { return };
         let (mut cases, mut services) = (None, None);
         for entry in entries {

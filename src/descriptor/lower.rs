@@ -328,15 +328,15 @@ pub(crate) fn check_variable_name(name: &Text) -> Result<(), Problem> {
 }
 
 /// Refuses names that reports could not show on one line.
-pub(crate) fn check_name(name: &Text) -> Result<Arc<str>, Problem> {
-    let problem = |reason: &str| Err(Problem::new(name.span, reason).help("write a name of one line"));
+pub(crate) fn check_name(name: &str, span: Span) -> Result<(), Problem> {
+    let problem = |reason: &str| Err(Problem::new(span, reason).help("write a name of one line"));
     if name.trim().is_empty() {
         problem("the name is empty")
     } else if name.contains(char::is_control) {
         problem("the name holds a line break or another control character")
-    } else if name.trim() != name.as_str() {
+    } else if name.trim() != name {
         problem("the name begins or ends with white space")
     } else {
-        Ok(name.as_str().into())
+        Ok(())
     }
 }

@@ -70,7 +70,8 @@ impl Lowering<'_> {
             None => Some("POST".to_owned().into()),
         };
         let request = self.request(&common!(raw), raw.span, 0)?;
-        Some(StepAction::Http(HttpStep { request: HttpRequest { method: method?, body: body?, ..request } }))
+        let request = HttpRequest { method: method?, body: body?, ..request };
+        Some(StepAction::Http(Box::new(HttpStep { request })))
     }
 
     /// A download.
@@ -88,7 +89,7 @@ impl Lowering<'_> {
             }
         };
         let request = self.request(&common!(raw), raw.span, MANY_REDIRECTS)?;
-        Some(StepAction::Download(DownloadStep { request, to: to? }))
+        Some(StepAction::Download(Box::new(DownloadStep { request, to: to? })))
     }
 
     fn refuse_unless_built_in(&mut self, key: &str, span: Span) -> Option<()> {

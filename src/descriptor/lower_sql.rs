@@ -48,7 +48,7 @@ pub(crate) fn sql(lowering: &mut Lowering<'_>, raw: &RawSql, span: Span) -> Opti
         transaction: transaction?,
         busy_timeout: busy_timeout?,
     };
-    Some(StepAction::Sql(step))
+    Some(StepAction::Sql(Box::new(step)))
 }
 
 /// Refuses URLs of what is not known, as far as the URL is known before the run.

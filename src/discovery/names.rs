@@ -1,5 +1,6 @@
 //! How paths are written in ids and positions.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
@@ -53,18 +54,18 @@ pub(crate) fn candidates(suite: &str) -> impl Iterator<Item = String> {
 
 /// A path as people read it. Bytes that are not UTF-8 and characters that control, hide or reorder are written as
 /// `\xNN`; in such a path, and in one that already holds `\x`, a backslash is doubled, so that no two paths look the same.
-pub(crate) fn display(path: &Path) -> String {
+pub(crate) fn display(path: &Path) -> Cow<'_, str> {
     let bytes = path.as_os_str().as_bytes();
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
     match std::str::from_utf8(bytes) {
-        Ok(text) if bytes.iter().all(is_plain) => text.to_owned(),
-        Ok(text) if !text.contains(is_hidden) && !text.contains(r"\x") => text.to_owned(),
-        _ => escape(bytes),
+        Ok(text) if bytes.iter().all(is_plain) => text.into(),
+        Ok(text) if !text.contains(is_hidden) && !text.contains(r"\x") => text.into(),
+        _ => escape(bytes).into(),
     }
 }
 
 /// The same, relative to a folder that the path lies in; a path that lies elsewhere stays whole.
-pub(crate) fn display_below(path: &Path, folder: &Path) -> String {
+pub(crate) fn display_below<'p>(path: &'p Path, folder: &Path) -> Cow<'p, str> {
     let (bytes, above) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
     // Several times faster than to compare paths part by part, as long as both are spelled alike.
     match bytes.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")) {

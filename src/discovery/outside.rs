@@ -17,7 +17,7 @@ pub(crate) struct Surroundings<'a> {
 impl Outside for Surroundings<'_> {
     fn read(&self, path: &Path) -> Result<(Vec<u8>, String), String> {
         let path = names::absolute(path, self.base);
-        let shown = names::display_below(&path, self.base);
+        let shown = names::display_below(&path, self.base).into_owned();
         disk::read(&path, SIZE_LIMIT).map(|bytes| (bytes, shown)).map_err(|error| error.to_string())
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Unreadable {
 
 impl Found {
     fn refuse(&mut self, path: &Path, base: &Path, message: impl Into<String>, suggestion: Option<String>) {
-        let path = names::display_below(path, base);
+        let path = names::display_below(path, base).into_owned();
         self.unreadable.push(Unreadable { path, message: message.into(), suggestion });
     }
 

@@ -288,7 +288,7 @@ pub struct Until {
     pub limit: Duration,
 }
 
-/// The kinds of steps.
+/// The kinds of steps. Those with much to say are boxed: most steps run a process, and there may be a million of them.
 #[derive(Clone, Debug)]
 pub enum StepAction {
     /// Runs a process.
@@ -298,11 +298,11 @@ pub enum StepAction {
     /// Looks at a file.
     File(FileStep),
     /// Sends a request.
-    Http(HttpStep),
+    Http(Box<HttpStep>),
     /// Fetches a file.
-    Download(DownloadStep),
+    Download(Box<DownloadStep>),
     /// Asks a database.
-    Sql(SqlStep),
+    Sql(Box<SqlStep>),
     /// Asks a worker.
     Call(CallStep),
 }
@@ -315,12 +315,8 @@ impl StepAction {
             Self::Run(_) | Self::Call(_) => Vec::new(),
             Self::Sleep(duration) => vec![duration],
             Self::File(file) => vec![&file.delimiter],
-            Self::Http(HttpStep { request }) | Self::Download(DownloadStep { request, .. }) => {
-                let timeouts = [&request.timeouts.connect, &request.timeouts.first_byte];
-                let timeouts = timeouts.into_iter().flatten().map(|timeout| timeout as &dyn Pending);
-                let others: [&dyn Pending; 3] = [&request.method, &request.follow, &request.tls.insecure];
-                timeouts.chain(others).collect()
-            }
+            Self::Http(http) => http.request.pending(),
+            Self::Download(download) => download.request.pending(),
             Self::Sql(sql) => {
                 let timeout = sql.busy_timeout.iter().map(|timeout| timeout as &dyn Pending);
                 timeout.chain([&sql.transaction as &dyn Pending]).collect()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::late::Late;
+use crate::model::late::{Late, Pending};
 use crate::model::written::Written;
 use crate::text::Template;
 
@@ -48,6 +48,14 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// The values in it that may be made only when it is sent.
+    pub(in crate::model) fn pending(&self) -> Vec<&dyn Pending> {
+        let timeouts = [&self.timeouts.connect, &self.timeouts.first_byte];
+        let timeouts = timeouts.into_iter().flatten().map(|timeout| timeout as &dyn Pending);
+        let others: [&dyn Pending; 3] = [&self.method, &self.follow, &self.tls.insecure];
+        timeouts.chain(others).collect()
+    }
+
     /// Whether a template in it is like this.
     pub fn has_template(&self, is_meant: impl Fn(&str) -> bool) -> bool {
         let is = |template: &Template| is_meant(template.source());

@@ -21,6 +21,16 @@ impl Layers {
         Self(Arc::new(layers))
     }
 
+    /// These with more that win over them.
+    #[must_use]
+    pub fn with<'l>(&'l self, more: impl Iterator<Item = &'l Arc<Variables>>) -> Self {
+        let mut more = more.peekable();
+        match more.peek() {
+            None => self.clone(),
+            Some(_) => Self::new(self.0.iter().chain(more).cloned().collect()),
+        }
+    }
+
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&serde_json::Value> {
