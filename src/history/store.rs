@@ -78,13 +78,13 @@ ALTER TABLE cases RENAME TO old_cases;
 ALTER TABLE results RENAME TO old_results;
 ";
 const BY_RUN: &str = "
+INSERT INTO results SELECT run_id, case_id, began, duration, attempts, standing, definition
+FROM old_results ORDER BY run_id, case_id;
 INSERT INTO runs SELECT id, name, started_at, duration, jobs, host, revision, tree,
-    (SELECT min(began) FROM old_results WHERE run_id = r.id), (SELECT max(began) FROM old_results WHERE run_id = r.id)
+    (SELECT min(began) FROM results WHERE run_id = r.id), (SELECT max(began) FROM results WHERE run_id = r.id)
 FROM old_runs r;
 INSERT INTO cases SELECT id, name, duration, standing, judged_by, (SELECT max(run_id) FROM old_results WHERE case_id = c.id)
 FROM old_cases c;
-INSERT INTO results SELECT run_id, case_id, began, duration, attempts, standing, definition
-FROM old_results ORDER BY run_id, case_id;
 DROP TABLE old_results;
 DROP TABLE old_cases;
 DROP TABLE old_runs;
