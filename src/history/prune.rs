@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use crate::history::record::moment;
 
@@ -17,37 +17,51 @@ pub(super) fn prune(transaction: &Transaction<'_>, now: SystemTime) -> rusqlite:
     forget(transaction, now, LARGEST)
 }
 
+/// As each run makes room for as much as it adds, none has to for many.
 fn forget(transaction: &Transaction<'_>, now: SystemTime, largest: i64) -> rusqlite::Result<()> {
     let limit = now.checked_sub(OLDEST).map_or(0, moment);
-    let mut forgotten = remove(transaction, "started_at < ?", limit)?;
-    while size(transaction)? > largest {
-        let middle =
-            "SELECT started_at FROM runs ORDER BY started_at LIMIT 1 OFFSET (SELECT count(*) / 4 FROM runs)";
-        let Some(oldest) = transaction.query_row(middle, [], |row| row.get(0)).optional()? else { break };
-        let removed = remove(transaction, "started_at <= ?", oldest)?;
-        if removed == 0 {
+    let oldest = "SELECT id, started_at FROM runs WHERE id < (SELECT max(id) FROM runs) ORDER BY id LIMIT 1";
+    let oldest = || {
+        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        transaction.query_row(oldest, [], row).optional()
+    };
+    while let Some((run, started_at)) = oldest()? {
+        if started_at >= limit && used(transaction)? <= largest {
             break;
         }
-        forgotten += removed;
-    }
-    if forgotten > 0 {
-        transaction.execute("DELETE FROM cases WHERE id NOT IN (SELECT case_id FROM results)", [])?;
+        for forgotten in [
+            "DELETE FROM cases WHERE seen_in = ?1 AND id IN (SELECT case_id FROM results WHERE run_id = ?1)",
+            "DELETE FROM results WHERE run_id = ?1",
+            "DELETE FROM runs WHERE id = ?1",
+        ] {
+            transaction.execute(forgotten, [run])?;
+        }
     }
     Ok(())
 }
 
-/// Removes the runs of which this holds, except the newest one; gives their number.
-fn remove(transaction: &Transaction<'_>, condition: &str, moment: i64) -> rusqlite::Result<usize> {
-    let doomed =
-        format!("SELECT id FROM runs WHERE {condition} AND started_at < (SELECT max(started_at) FROM runs)");
-    transaction.execute(&format!("DELETE FROM results WHERE run_id IN ({doomed})"), [moment])?;
-    transaction.execute(&format!("DELETE FROM runs WHERE id IN ({doomed})"), [moment])
+/// Gives back what is free in the file, when that is most of it, as after runs of a suite that was far larger. Else it
+/// is used again.
+pub(super) fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    if free(connection)? > used(connection)? {
+        // To have a smaller file is not worth a warning, be it that another run reads it now or that the disk is full.
+        let _ = connection.execute_batch("VACUUM");
+    }
+    Ok(())
 }
 
 /// The bytes in use.
-fn size(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
-    let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
+fn used(connection: &Connection) -> rusqlite::Result<i64> {
+    Ok(number(connection, "page_count")? * number(connection, "page_size")? - free(connection)?)
+}
+
+/// The bytes that are in the file, but in no use.
+fn free(connection: &Connection) -> rusqlite::Result<i64> {
+    Ok(number(connection, "freelist_count")? * number(connection, "page_size")?)
+}
+
+fn number(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -63,15 +77,16 @@ mod tests {
         connection
             .execute_batch(
                 "CREATE TABLE runs (id INTEGER PRIMARY KEY, started_at INTEGER);
-                 CREATE TABLE cases (id INTEGER PRIMARY KEY, name TEXT);
+                 CREATE TABLE cases (id INTEGER PRIMARY KEY, name TEXT, seen_in INTEGER);
                  CREATE TABLE results (case_id INTEGER, run_id INTEGER, filling BLOB);",
             )
             .expect("made");
+        connection.execute("INSERT INTO cases VALUES (0, 'of all runs', ?)", [runs]).expect("inserted");
         for run in 1..=runs {
             connection.execute("INSERT INTO runs VALUES (?1, ?1)", [run]).expect("inserted");
-            connection.execute("INSERT INTO cases VALUES (?1, 'c' || ?1)", [run]).expect("inserted");
+            connection.execute("INSERT INTO cases VALUES (?1, 'c' || ?1, ?1)", [run]).expect("inserted");
             connection
-                .execute("INSERT INTO results VALUES (?1, ?1, zeroblob(100000))", [run])
+                .execute("INSERT INTO results VALUES (?1, ?1, zeroblob(100000)), (0, ?1, NULL)", [run])
                 .expect("inserted");
         }
         connection
@@ -82,17 +97,16 @@ mod tests {
         let transaction = connection.transaction().expect("begun");
         forget(&transaction, UNIX_EPOCH + now, largest).expect("pruned");
         transaction.commit().expect("committed");
-        for table in ["cases", "results"] {
-            let count: i64 = connection
-                .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
-                .expect("counted");
-            let runs: i64 =
-                connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).expect("counted");
-            assert_eq!(count, runs, "{table}");
-        }
-        let mut statement = connection.prepare("SELECT id FROM runs ORDER BY id").expect("prepared");
-        let ids = statement.query_map([], |row| row.get(0)).expect("queried");
-        ids.collect::<Result<_, _>>().expect("read")
+        let numbers = |query: &str| -> Vec<i64> {
+            let mut statement = connection.prepare(query).expect("prepared");
+            let numbers = statement.query_map([], |row| row.get(0)).expect("queried");
+            numbers.collect::<Result<_, _>>().expect("read")
+        };
+        let left = numbers("SELECT id FROM runs ORDER BY id");
+        assert_eq!(numbers("SELECT DISTINCT run_id FROM results ORDER BY run_id"), left);
+        assert_eq!(numbers("SELECT id FROM cases WHERE id > 0 ORDER BY id"), left);
+        assert_eq!(numbers("SELECT count(*) FROM cases WHERE id = 0"), [1], "the newest run has it");
+        left
     }
 
     #[test]

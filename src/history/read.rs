@@ -61,8 +61,8 @@ pub struct Flaky {
     pub mixed: usize,
 }
 
-/// Results of which each counts once, however many runs have it.
-const ONCE: &str = "SELECT case_id, min(run_id) AS run_id, began, duration, attempts, standing, definition FROM results GROUP BY case_id, ifnull(began, -run_id)";
+/// What results are grouped by so that each counts once, however many runs have it; the first of them is meant.
+const ONCE: &str = "r.case_id, ifnull(r.began, -r.run_id)";
 
 impl History {
     /// What is known of every case.
@@ -88,17 +88,23 @@ impl History {
         })
     }
 
-    /// Those of these runs that are not remembered.
+    /// Those of these runs that are not remembered, without those that have been forgotten: they are older than all that
+    /// are remembered, as names begin with the time.
     ///
     /// # Errors
     /// [`HistoryError`] when the file cannot be read.
     pub fn unknown(&self, names: Vec<String>) -> Result<Vec<String>, HistoryError> {
-        let known = self.look(|connection| {
+        let (known, oldest) = self.look(|connection| {
             let mut statement = connection.prepare("SELECT name FROM runs")?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<HashSet<_>>>()
+            let known = rows.collect::<rusqlite::Result<HashSet<_>>>()?;
+            let first: Option<i64> =
+                connection.query_row("SELECT min(id) FROM runs", [], |row| row.get(0))?;
+            let oldest = known.iter().min().filter(|_| first > Some(1)).cloned();
+            Ok((known, oldest))
         })?;
-        Ok(names.into_iter().filter(|name| !known.contains(name)).collect())
+        let is_newer = |name: &String| oldest.as_ref().is_none_or(|oldest| name > oldest);
+        Ok(names.into_iter().filter(|name| !known.contains(name) && is_newer(name)).collect())
     }
 
     /// The newest `limit` runs, newest first.
@@ -139,10 +145,10 @@ impl History {
     pub fn case(&self, id: &str, limit: usize) -> Result<Vec<CaseRun>, HistoryError> {
         let mut found = self.look(|connection| {
             let mut statement = connection.prepare(&format!(
-                "SELECT u.name, u.started_at, u.revision, r.standing, r.attempts, r.duration
-                 FROM ({ONCE}) r JOIN runs u ON u.id = r.run_id
+                "SELECT u.name, u.started_at, u.revision, r.standing, r.attempts, r.duration, min(u.id)
+                 FROM runs u CROSS JOIN results r ON r.run_id = u.id
                  WHERE r.case_id = (SELECT id FROM cases WHERE name = ?)
-                 ORDER BY u.started_at DESC, u.id DESC LIMIT ?"
+                 GROUP BY {ONCE} ORDER BY u.started_at DESC, u.id DESC LIMIT ?"
             ))?;
             let rows = statement.query_map(params![id, sql_limit(limit)], |row| {
                 Ok(CaseRun {
@@ -193,8 +199,11 @@ fn flaky(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Flaky>> 
     let flaky = number(Standing::Flaky);
     let mut statement = connection.prepare(&format!(
         "WITH seen AS MATERIALIZED (
-            SELECT r.case_id, r.standing, u.revision, u.tree, r.definition FROM ({ONCE}) r JOIN runs u ON u.id = r.run_id
-            WHERE r.standing NOT IN ({no_verdict})),
+            SELECT r.case_id, r.standing, u.revision, u.tree, r.definition, min(u.id)
+            FROM results r JOIN runs u ON u.id = r.run_id
+            WHERE r.standing NOT IN ({no_verdict})
+                AND r.case_id IN (SELECT case_id FROM results WHERE standing IN ({flaky}, {failures}))
+            GROUP BY {ONCE}),
          mixed AS (
             SELECT case_id, count(DISTINCT revision) AS commits FROM (
                 SELECT case_id, revision FROM seen

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 
-use crate::history::prune::prune;
+use crate::history::prune::{prune, shrink};
 use crate::history::revision::Checkout;
 use crate::history::store::{History, HistoryError};
 use crate::model::{CaseId, CaseResult, FailureKind, RunStarted, Standing, TestEvent};
@@ -158,8 +159,10 @@ impl History {
 
 fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let moments = || recorder.results.iter().filter_map(|row| row.began.map(moment));
+    let (first, last) = (moments().min(), moments().max());
     let added = transaction.execute(
-        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision, tree) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision, tree, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             run.name,
             moment(run.started_at),
@@ -168,20 +171,27 @@ fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlit
             recorder.host,
             recorder.checkout.revision,
             recorder.checkout.tree.map(u64::cast_signed),
+            first,
+            last,
         ],
     )?;
     if added == 1 {
-        let id = transaction.last_insert_rowid();
-        let mut writer = Writer::new(&transaction)?;
-        recorder.results.iter().try_for_each(|row| writer.write(id, row))?;
+        let mut writer = Writer::new(&transaction, transaction.last_insert_rowid())?;
+        // In this order, which is that of their index and mostly that of their numbers, each is next to the one before.
+        let mut rows: Vec<_> = recorder.results.iter().collect();
+        rows.sort_unstable_by_key(|row| row.id.as_str());
+        rows.into_iter().try_for_each(|row| writer.write(row))?;
     }
     prune(&transaction, SystemTime::now())?;
     transaction.commit()?;
-    connection.execute_batch("PRAGMA incremental_vacuum")
+    shrink(connection)
 }
 
-/// The statements for the results of a run.
+/// Writes the results of a run.
 struct Writer<'a> {
+    run: i64,
+    /// The runs that may have the same results, as they have some that began at the same time, and the bounds of those.
+    others: Vec<(i64, RangeInclusive<i64>)>,
     case: CachedStatement<'a>,
     new_case: CachedStatement<'a>,
     twin: CachedStatement<'a>,
@@ -191,47 +201,62 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(transaction: &'a Transaction<'a>) -> rusqlite::Result<Self> {
+    fn new(transaction: &'a Transaction<'a>, run: i64) -> rusqlite::Result<Self> {
+        let mut others = transaction.prepare_cached(
+            "SELECT o.id, o.first, o.last FROM runs u JOIN runs o ON o.first <= u.last AND o.last >= u.first AND o.id <> u.id WHERE u.id = ?",
+        )?;
+        let others = others.query_map([run], |row| Ok((row.get(0)?, row.get(1)?..=row.get(2)?)))?;
         Ok(Self {
-            case: transaction.prepare_cached("SELECT id, duration FROM cases WHERE name = ?")?,
+            run,
+            others: others.collect::<rusqlite::Result<_>>()?,
+            case: transaction.prepare_cached("SELECT id FROM cases WHERE name = ?")?,
             new_case: transaction.prepare_cached("INSERT INTO cases (name) VALUES (?)")?,
-            twin: transaction.prepare_cached("SELECT 1 FROM results WHERE case_id = ? AND began = ?")?,
+            twin: transaction
+                .prepare_cached("SELECT 1 FROM results WHERE run_id = ? AND case_id = ? AND began = ?")?,
             result: transaction.prepare_cached(
-                "INSERT OR IGNORE INTO results (case_id, run_id, began, duration, attempts, standing, definition) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO results (run_id, case_id, began, duration, attempts, standing, definition) VALUES (?, ?, ?, ?, ?, ?, ?)",
             )?,
-            verdict: transaction
-                .prepare_cached("UPDATE cases SET duration = ?, standing = ?, judged_by = ? WHERE id = ?")?,
+            // Half of an estimate is the last run's, so that a case that has become faster is soon known to be so.
+            verdict: transaction.prepare_cached(
+                "UPDATE cases SET duration = ifnull(duration / 2 + ?1 / 2, ifnull(duration, ?1)),
+                    standing = ifnull(?2, standing), judged_by = iif(?2 IS NULL, judged_by, ?3), seen_in = ?3 WHERE id = ?4",
+            )?,
             transaction,
         })
     }
 
-    fn write(&mut self, run: i64, row: &Row) -> rusqlite::Result<()> {
+    fn write(&mut self, row: &Row) -> rusqlite::Result<()> {
         let name = row.id.as_str();
-        let known = self.case.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let (case, before): (i64, Option<i64>) = match known {
+        let case: i64 = match self.case.query_row([name], |row| row.get(0)).optional()? {
             Some(known) => known,
             None => {
                 self.new_case.execute([name])?;
-                (self.transaction.last_insert_rowid(), None)
+                self.transaction.last_insert_rowid()
             }
         };
         let began = row.began.map(moment);
-        // A run that was taken up again, or merged, has results that are known already.
-        let is_known = began.is_some() && self.twin.exists(params![case, began])?;
         let duration = nanoseconds(row.duration);
         let attempts = i64::try_from(row.attempts).unwrap_or(i64::MAX);
         let standing = number(row.standing);
-        self.result.execute(params![case, run, began, duration, attempts, standing, row.definition])?;
-        if row.standing != Standing::NotRun {
-            // Half of it is the last run's, so that a case that has become faster is soon known to be so.
-            let estimate = match before {
-                before if began.is_none() || is_known => before,
-                None => Some(duration),
-                Some(before) => Some(before / 2 + duration / 2),
-            };
-            self.verdict.execute(params![estimate, standing, run, case])?;
-        }
+        let is_verdict = row.standing != Standing::NotRun;
+        let is_measured = match began {
+            Some(began) => is_verdict && !self.is_known(case, began)?,
+            None => false,
+        };
+        self.result.execute(params![self.run, case, began, duration, attempts, standing, row.definition])?;
+        let (measured, verdict) = (is_measured.then_some(duration), is_verdict.then_some(standing));
+        self.verdict.execute(params![measured, verdict, self.run, case])?;
         Ok(())
+    }
+
+    /// Whether another run has this very result: one that was taken up again, or merged, tells results once more.
+    fn is_known(&mut self, case: i64, began: i64) -> rusqlite::Result<bool> {
+        for (run, bounds) in &self.others {
+            if bounds.contains(&began) && self.twin.exists(params![run, case, began])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -23,13 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const APPLICATION: i32 = 0x7061_7274;
 
 /// The version of the tables.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Times are nanoseconds since 1970 UTC, durations nanoseconds, and `standing` is the place in
 /// [`STANDINGS`](crate::history::record::STANDINGS). A result of a run that was taken up or merged from others has the
-/// `began` of the first, by which the two are known to be the same. Two results with the same `revision`, `tree` and
-/// `definition` are of the same code and the same case, as far as that is known.
-pub(super) const TABLES: &str = "
+/// `began` of the first, by which the two are known to be the same; `first` and `last` are the bounds of those of a run.
+/// Two results with the same `revision`, `tree` and `definition` are of the same code and the same case, as far as that
+/// is known. `seen_in` is the last run that has a result of the case.
+///
+/// Results lie together by run, not by case: a run is written at the end and forgotten at the beginning, however large
+/// the rest is. Runs are forgotten in the order of their ids, so the newest one stays and no id is ever used again.
+/// There are no `REFERENCES`: to forget a case would look through all results.
+const TABLES: &str = "
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -38,31 +43,52 @@ CREATE TABLE runs (
     jobs INTEGER NOT NULL,
     host TEXT,
     revision TEXT,
-    tree INTEGER
+    tree INTEGER,
+    first INTEGER,
+    last INTEGER
 );
 CREATE TABLE cases (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     duration INTEGER,
     standing INTEGER,
-    judged_by INTEGER
+    judged_by INTEGER,
+    seen_in INTEGER
 );
 CREATE TABLE results (
-    case_id INTEGER NOT NULL REFERENCES cases (id),
-    run_id INTEGER NOT NULL REFERENCES runs (id),
+    run_id INTEGER NOT NULL,
+    case_id INTEGER NOT NULL,
     began INTEGER,
     duration INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     standing INTEGER NOT NULL,
     definition INTEGER,
-    PRIMARY KEY (case_id, run_id)
+    PRIMARY KEY (run_id, case_id)
 ) WITHOUT ROWID;
-CREATE INDEX results_by_run ON results (run_id);
 ";
 
 /// From version 1 to version 2.
 const WITH_STATES: &str =
     "ALTER TABLE runs ADD COLUMN tree INTEGER; ALTER TABLE results ADD COLUMN definition INTEGER;";
+
+/// From version 2 to version 3: before and after the tables are made.
+const OUT_OF_THE_WAY: &str = "
+ALTER TABLE runs RENAME TO old_runs;
+ALTER TABLE cases RENAME TO old_cases;
+ALTER TABLE results RENAME TO old_results;
+";
+const BY_RUN: &str = "
+INSERT INTO results SELECT run_id, case_id, began, duration, attempts, standing, definition
+FROM old_results ORDER BY run_id, case_id;
+INSERT INTO runs SELECT id, name, started_at, duration, jobs, host, revision, tree,
+    (SELECT min(began) FROM results WHERE run_id = r.id), (SELECT max(began) FROM results WHERE run_id = r.id)
+FROM old_runs r;
+INSERT INTO cases SELECT id, name, duration, standing, judged_by, (SELECT max(run_id) FROM old_results WHERE case_id = c.id)
+FROM old_cases c;
+DROP TABLE old_results;
+DROP TABLE old_cases;
+DROP TABLE old_runs;
+";
 
 /// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -206,10 +232,6 @@ impl History {
     }
 }
 
-/// How much of the history may be in memory; negative, as SQLite takes it, in KiB. What a run of 100,000 cases looks for and
-/// writes lies all over it.
-const CACHE: i32 = -(32 << 10);
-
 fn open(path: &Path) -> Result<Connection, Fault> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -221,13 +243,18 @@ fn open(path: &Path) -> Result<Connection, Fault> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     // Its own journal stays and is emptied: on some disks to make and remove a file takes longer than to write it.
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
-    connection.pragma_update(None, "cache_size", CACHE)?;
     if version(&connection)? != Some(VERSION) {
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match version(&transaction)? {
             None => transaction.execute_batch(TABLES)?,
-            Some(1) => transaction.execute_batch(WITH_STATES)?,
+            Some(old @ 1..VERSION) => {
+                if old == 1 {
+                    transaction.execute_batch(WITH_STATES)?;
+                }
+                [OUT_OF_THE_WAY, TABLES, BY_RUN]
+                    .iter()
+                    .try_for_each(|step| transaction.execute_batch(step))?;
+            }
             // Another run was faster.
             Some(_) => {}
         }

@@ -20,7 +20,10 @@ fn start(number: u64) -> SystemTime {
 
 /// A recorder with a run of these cases, each with its outcome, its number of attempts and its milliseconds.
 fn run(number: u64, cases: &[(&str, Outcome, u32, u64)]) -> Recorder {
-    let begin = start(number);
+    run_at(start(number), number, cases)
+}
+
+fn run_at(begin: SystemTime, number: u64, cases: &[(&str, Outcome, u32, u64)]) -> Recorder {
     let mut recorder = Recorder::new();
     recorder.note(&TestEvent::RunStarted(RunStarted {
         run_id: format!("r{number}"),
@@ -123,12 +126,13 @@ fn a_result_that_is_told_again_counts_once() {
     let first = run(1, &[("a", Outcome::Failed, 1, 100), ("b", Outcome::Passed, 2, 10)]);
     let mut again = run(2, &[]);
     for (name, outcome, attempts) in [("a", Outcome::Failed, 1), ("b", Outcome::Passed, 2)] {
-        again.note(&TestEvent::CaseFinished(Arc::new(result(start(1), name, &outcome, attempts, 100))));
+        again.note(&TestEvent::CaseFinished(Arc::new(result(start(1), name, &outcome, attempts, 300))));
     }
     let (_folder, history) = history(&[first, again]);
     let case = history.case("s::a", 9).expect("read");
     assert_eq!((case.len(), case[0].run.as_str()), (1, "r1"));
-    assert!(past(&history, "a").is_some_and(|past| past.in_last_run && past.failed));
+    let known = PastResult { duration: Some(MS * 100), failed: true, in_last_run: true };
+    assert_eq!(past(&history, "a"), Some(known));
     assert_eq!(history.flaky(9).expect("read")[0].runs, 1);
 }
 
@@ -194,28 +198,61 @@ fn what_was_changed_or_cannot_be_known_is_not_mixed() {
     assert_eq!(history.flaky(9).expect("read")[0].mixed, 1);
 }
 
-#[test]
-fn a_history_of_the_first_version_is_carried_on() {
+/// The tables as version 2 has them.
+const SECOND: &str = "
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, started_at INTEGER NOT NULL, duration INTEGER,
+    jobs INTEGER NOT NULL, host TEXT, revision TEXT, tree INTEGER
+);
+CREATE TABLE cases (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, duration INTEGER, standing INTEGER, judged_by INTEGER
+);
+CREATE TABLE results (
+    case_id INTEGER NOT NULL REFERENCES cases (id), run_id INTEGER NOT NULL REFERENCES runs (id),
+    began INTEGER, duration INTEGER NOT NULL, attempts INTEGER NOT NULL, standing INTEGER NOT NULL, definition INTEGER,
+    PRIMARY KEY (case_id, run_id)
+) WITHOUT ROWID;
+CREATE INDEX results_by_run ON results (run_id);
+";
+
+/// A history of an old version with these tables, in which two cases failed in one run, and one of them in another.
+fn old_history(version: i32, tables: &str) -> (TempDir, History) {
     let folder = tempfile::tempdir().expect("a folder");
     let connection = rusqlite::Connection::open(folder.path().join("history.db")).expect("opened");
-    let old =
-        super::store::TABLES.replace(",\n    tree INTEGER", "").replace("    definition INTEGER,\n", "");
-    connection.execute_batch(&old).expect("made");
-    connection.pragma_update(None, "application_id", 0x7061_7274).expect("written");
-    connection.pragma_update(None, "user_version", 1).expect("written");
+    let [first, second] = [start(1), start(2)].map(super::record::moment);
     let rows = format!(
-        "INSERT INTO runs VALUES (1, 'old', {}, 5, 2, NULL, 'x'); INSERT INTO cases VALUES (1, 's::a', 7, 3, 1);
-         INSERT INTO results VALUES (1, 1, 5, 7, 1, 3)",
-        super::record::moment(start(1))
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {}; PRAGMA user_version = {version}; {tables}
+         INSERT INTO runs (id, name, started_at, duration, jobs, revision) VALUES (1, 'r1', {first}, 5, 2, 'x'), (2, 'r2', {second}, 5, 2, 'x');
+         INSERT INTO cases VALUES (1, 's::a', 7000000, 3, 2), (2, 's::b', 7000000, 3, 1);
+         INSERT INTO results (case_id, run_id, began, duration, attempts, standing)
+         VALUES (1, 1, {first}, 7, 1, 3), (2, 1, {first}, 7, 1, 3), (1, 2, {second}, 7, 1, 3);",
+        0x7061_7274
     );
     connection.execute_batch(&rows).expect("written");
-    drop(connection);
     let history = History::new(folder.path());
-    history.record(&run(2, &[("a", Outcome::Passed, 1, 1)]).at("x", 1)).expect("recorded");
-    let standings: Vec<_> = history.case("s::a", 9).expect("read").iter().map(|run| run.standing).collect();
-    assert_eq!(standings, [Standing::Failed, Standing::Passed]);
-    assert_eq!(history.flaky(9).expect("read"), []);
-    assert_eq!(history.warnings(), [""; 0]);
+    (folder, history)
+}
+
+#[test]
+fn a_history_of_an_older_version_is_carried_on() {
+    let first = SECOND.replace(", tree INTEGER", "").replace(", definition INTEGER", "");
+    for (version, tables) in [(1, first.as_str()), (2, SECOND)] {
+        let (_folder, history) = old_history(version, tables);
+        let known = Some(PastResult { duration: Some(MS * 7), failed: true, in_last_run: false });
+        assert_eq!(past(&history, "b"), known, "{version}");
+        history.record(&run(3, &[("a", Outcome::Passed, 1, 1)]).at("x", 1)).expect("recorded");
+        let case = history.case("s::a", 9).expect("read");
+        let told: Vec<_> = case.iter().map(|run| (run.run.as_str(), run.standing)).collect();
+        assert_eq!(told, [("r1", Standing::Failed), ("r2", Standing::Failed), ("r3", Standing::Passed)]);
+        assert_eq!(history.case("s::b", 9).expect("read").len(), 1);
+        assert_eq!(history.flaky(9).expect("read"), []);
+        let mut again = run(4, &[]);
+        again.note(&TestEvent::CaseFinished(Arc::new(result(start(1) - MS, "b", &Outcome::Failed, 1, 100))));
+        history.record(&again).expect("recorded");
+        assert_eq!(history.case("s::b", 9).expect("read").len(), 1, "it is a result of the first run");
+        assert_eq!(past(&history, "b").and_then(|past| past.duration), Some(MS * 7));
+        assert_eq!(history.warnings(), [""; 0]);
+    }
 }
 
 #[test]
@@ -226,6 +263,31 @@ fn nothing_is_made_by_looking() {
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
     history.record(&Recorder::new()).expect("nothing to record");
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+}
+
+#[test]
+fn a_run_that_was_forgotten_is_not_unknown() {
+    let long_ago = SystemTime::now() - Duration::from_secs(200 * 24 * 60 * 60);
+    let (_folder, history) = history(&[run_at(long_ago, 1, &[("a", Outcome::Failed, 1, 3)]), run(2, &[])]);
+    assert_eq!(history.runs(9).expect("read").len(), 1);
+    let names = || ["r1", "r2", "r3"].map(str::to_owned).to_vec();
+    assert_eq!(history.unknown(names()).expect("read"), ["r3"]);
+    let (_folder, history) = self::history(&[run(2, &[])]);
+    assert_eq!(history.unknown(names()).expect("read"), ["r1", "r3"], "it ended after the other");
+}
+
+#[test]
+fn the_file_of_a_run_that_is_forgotten_becomes_smaller() {
+    let names: Vec<String> = (0..2000).map(|number| format!("case {number}")).collect();
+    let cases: Vec<_> = names.iter().map(|name| (name.as_str(), Outcome::Passed, 1, 3)).collect();
+    let long_ago = SystemTime::now() - Duration::from_secs(200 * 24 * 60 * 60);
+    let (folder, history) = history(&[run_at(long_ago, 1, &cases)]);
+    let size = || fs::metadata(folder.path().join("history.db")).expect("there").len();
+    let large = size();
+    history.record(&run(2, &cases[..20])).expect("recorded");
+    assert!(size() < large / 2, "{} of {large}", size());
+    assert_eq!(history.ids().expect("read").len(), 20);
+    assert_eq!(history.runs(9).expect("read").len(), 1);
 }
 
 /// Files that are no history, or are one no more.

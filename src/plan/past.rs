@@ -39,25 +39,28 @@ impl PastResults {
     /// the median of all. None when no duration is known at all.
     #[must_use]
     pub fn estimates(&self, cases: &[&CaseInfo]) -> Option<Estimates> {
-        let known = |info: &CaseInfo| self.cases.get(&info.id).and_then(|past| past.duration);
-        let mut all: Vec<Duration> = cases.iter().filter_map(|info| known(info)).collect();
+        let known: Vec<Option<Duration>> =
+            cases.iter().map(|info| self.cases.get(&info.id).and_then(|past| past.duration)).collect();
+        let mut all: Vec<Duration> = known.iter().copied().flatten().collect();
         if all.is_empty() {
             return None;
         }
         all.sort_unstable();
         let median = all[all.len() / 2];
+        let guessed = cases.len() - all.len();
         let mut suites: HashMap<&str, (Duration, u32)> = HashMap::new();
-        for info in cases {
-            if let Some(duration) = known(info) {
+        for (info, duration) in cases.iter().zip(&known) {
+            if let Some(duration) = duration {
                 let (sum, count) = suites.entry(&info.suite).or_default();
-                *sum += duration;
+                *sum += *duration;
                 *count += 1;
             }
         }
         let neighbours = |info: &CaseInfo| suites.get(&*info.suite).map(|(sum, count)| *sum / *count);
-        let estimate = |info: &&CaseInfo| known(info).or_else(|| neighbours(info)).unwrap_or(median);
-        let guessed = cases.len() - all.len();
-        let cases = cases.iter().map(|info| (info.id.clone(), estimate(info))).collect();
+        let estimate = |info: &CaseInfo| neighbours(info).unwrap_or(median);
+        let cases = cases.iter().zip(known);
+        let cases =
+            cases.map(|(info, known)| (info.id.clone(), known.unwrap_or_else(|| estimate(info)))).collect();
         Some(Estimates { cases, guessed })
     }
 }
