@@ -91,6 +91,8 @@ fn drive_once(schedule: &mut Schedule, oracle: &mut Oracle<'_>, ends: &[Index], 
     let mut retries: Vec<_> = world.jobs.iter().map(|job| job.retries).collect();
     let mut ended = 0;
     let mut reserve = VecDeque::new();
+    // Who has taken over from whom, while the schedule does not know it yet.
+    let mut untold: Vec<(JobIndex, JobIndex)> = Vec::new();
     for end in ends.iter().cycle() {
         while let Some(JobIndex(job)) = schedule.start_next() {
             oracle.start(job);
@@ -99,18 +101,21 @@ fn drive_once(schedule: &mut Schedule, oracle: &mut Oracle<'_>, ends: &[Index], 
         oracle.stands();
         let mut begun: Vec<_> = oracle.all(State::Running).collect();
         assert_eq!(begun.len(), schedule.running());
-        check_slots(schedule, world, &begun);
+        check_slots(schedule, world, &begun, &untold);
         begun.extend(oracle.all(State::Paused));
         if begun.is_empty() {
             break;
         }
         let job = *end.get(&begun);
+        if end.index(2) == 0 || untold.iter().any(|(_, by)| by.0 == job) {
+            untold.drain(..).for_each(|(done, by)| schedule.relieve(done, by));
+        }
         let is_over = oracle.states[job] == State::Running && retries[job] == 0;
         if is_over && world.jobs[job].passes && cancel.is_none_or(|(at, _)| at != ended) {
             let by = reserve.front().copied();
             if let Some(by) = by.filter(|by| schedule.likeness(*by) == schedule.likeness(JobIndex(job))) {
                 reserve.pop_front();
-                schedule.relieve(JobIndex(job), by);
+                untold.push((JobIndex(job), by));
                 assert!(oracle.finish(job).is_empty(), "nothing depends on it");
                 oracle.start(by.0);
                 ended += 1;
@@ -149,11 +154,12 @@ fn drive_once(schedule: &mut Schedule, oracle: &mut Oracle<'_>, ends: &[Index], 
 }
 
 /// Every running job has a slot of its own, among those of its kind.
-fn check_slots(schedule: &Schedule, world: &World, running: &[usize]) {
+fn check_slots(schedule: &Schedule, world: &World, running: &[usize], untold: &[(JobIndex, JobIndex)]) {
     let (cpu, all) = (world.cpu as usize, (world.cpu + world.io) as usize);
     let mut seen = BTreeSet::new();
     for job in running {
-        let slot = schedule.slot(JobIndex(*job));
+        let before = untold.iter().find(|(_, by)| by.0 == *job).map(|(done, _)| *done);
+        let slot = schedule.slot(before.unwrap_or(JobIndex(*job)));
         let kind = if world.jobs[*job].weight > 0 { 0..cpu } else { cpu..all };
         assert!(kind.contains(&slot) && seen.insert(slot), "{slot} of {kind:?}, beside {seen:?}");
     }
