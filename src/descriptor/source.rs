@@ -29,7 +29,10 @@ struct Index {
     characters: Vec<u32>,
 }
 
-const BLOCK: usize = 1024;
+const BLOCK: usize = 128;
+
+/// How long a text may be that has no index, in bytes: to look takes less time.
+const SHORT: usize = 1024;
 
 /// Bytes that begin a character, in UTF-8.
 fn count_characters(bytes: &[u8]) -> u32 {
@@ -60,7 +63,7 @@ impl Source {
 
     /// How many characters stand before a byte.
     fn characters_before(&self, offset: usize) -> u32 {
-        if offset < BLOCK {
+        if offset < SHORT {
             return count_characters(&self.text.as_bytes()[..offset]);
         }
         let block = (offset / BLOCK).min(self.index().characters.len().saturating_sub(1));
@@ -70,8 +73,7 @@ impl Source {
 
     /// The line, from 1, and the byte at which it begins.
     fn line_of(&self, offset: usize) -> (u32, usize) {
-        if self.text.len() <= BLOCK {
-            // An index would take longer than to look.
+        if self.text.len() <= SHORT {
             let before = &self.text.as_bytes()[..offset];
             let ends = before.iter().filter(|byte| **byte == b'\n').count();
             let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);

@@ -71,7 +71,7 @@ use crate::time::Deadline;
 pub const TOKEN_VARIABLE: &str = "PARTEST_TOKEN";
 
 /// What is run, and in which surroundings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Command {
     /// The absolute path of the program.
     pub program: PathBuf,

@@ -39,6 +39,11 @@ pub(in crate::process) struct Strings {
 }
 
 impl Strings {
+    /// None, with room for some of so many bytes together.
+    pub(in crate::process) fn with_capacity(count: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(count) }
+    }
+
     /// Adds the string made of `parts`, which hold no NUL byte; says whether that is so.
     #[must_use]
     pub(in crate::process) fn push(&mut self, parts: &[&[u8]]) -> bool {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use rustix::fs::OFlags;
 
@@ -12,17 +13,34 @@ use crate::model::Captured;
 use crate::text::redact::{Masking, Redactor};
 
 /// Where output goes that is longer than what is captured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Spill {
-    /// The files for the standard output and the standard error, made when they are needed.
-    pub paths: [PathBuf; 2],
-    /// The most bytes of each; what follows is left out, and the file says so.
-    pub most: u64,
-    /// What masks secrets on the way.
-    pub redactor: Option<Redactor>,
+    paths: Arc<Paths>,
+    most: u64,
+    redactor: Option<Redactor>,
 }
 
+/// The paths of both files. Hardly any process needs them.
+type Paths = LazyLock<[PathBuf; 2], Box<dyn FnOnce() -> [PathBuf; 2] + Send>>;
+
 impl Spill {
+    /// Into the files for the standard output and the standard error that `paths` gives, which are made when they are
+    /// needed, with so many bytes of each at most; what follows is left out, and the file says so. `redactor` masks secrets
+    /// on the way.
+    #[must_use]
+    pub fn new(
+        paths: impl FnOnce() -> [PathBuf; 2] + Send + 'static,
+        most: u64,
+        redactor: Option<Redactor>,
+    ) -> Self {
+        Self { paths: Arc::new(LazyLock::new(Box::new(paths))), most, redactor }
+    }
+
+    /// Removes the files, if there are any.
+    pub fn remove(&self) {
+        self.paths.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+
     /// Writes outputs that are longer than `most` bytes, where that has not been done while they came.
     pub fn save(&self, outputs: [&Captured; 2], most: usize) {
         for (number, output) in outputs.into_iter().enumerate() {
@@ -47,7 +65,7 @@ impl Spill {
 
     /// Removes what was set aside.
     pub fn forget_aside(&self) {
-        for path in &self.paths {
+        for path in self.paths.iter() {
             // Mostly there is none.
             let _ = fs::remove_file(aside(path));
         }
@@ -56,7 +74,8 @@ impl Spill {
     /// What one stream needs of it.
     pub(in crate::process) fn stream(&self, number: usize) -> StreamSpill {
         StreamSpill {
-            path: self.paths[number].clone(),
+            paths: Arc::clone(&self.paths),
+            number,
             left: self.most,
             masking: self.redactor.clone().map(Masking::new),
             file: None,
@@ -69,7 +88,9 @@ impl Spill {
 /// The file of one stream.
 #[derive(Debug)]
 pub(in crate::process) struct StreamSpill {
-    path: PathBuf,
+    paths: Arc<Paths>,
+    /// Which of them is its own.
+    number: usize,
     left: u64,
     masking: Option<Masking>,
     /// Its file while it is open. Where descriptors are scarce it is opened for each piece.
@@ -105,13 +126,14 @@ impl StreamSpill {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let _turn = disk::look_turn();
+        let path = &self.paths[self.number];
         let mut file = match self.file.take() {
             Some(file) => file,
             None if self.has_begun => {
                 let flags = OFlags::NOFOLLOW.bits().cast_signed();
-                File::options().append(true).custom_flags(flags).open(&self.path)?
+                File::options().append(true).custom_flags(flags).open(path)?
             }
-            None => create(&self.path)?,
+            None => create(path)?,
         };
         self.has_begun = true;
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());

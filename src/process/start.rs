@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long when the cause is a descriptor that others have.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many bytes of arguments, and of an environment, there is room for at once.
+const ROOM: usize = 1024;
+
 /// A process that has just been started.
 #[derive(Debug)]
 pub(in crate::process) struct Started<'a> {
@@ -111,7 +114,8 @@ impl Prepared {
             let bytes = path.as_os_str().as_bytes();
             CString::new(bytes).map_err(|_| nul(what, bytes))
         };
-        let (mut args, mut env) = (Strings::default(), Strings::default());
+        let mut args = Strings::with_capacity(command.args.len(), ROOM);
+        let mut env = Strings::with_capacity(command.env.len() + 1, ROOM);
         let program = path("the program", &command.program)?;
         for arg in &command.args {
             if !args.push(&[arg.as_bytes()]) {

@@ -31,8 +31,10 @@ pub(super) struct LogFolder {
 impl LogFolder {
     /// Where the output of a step goes that is too long for memory. Steps count from 1.
     pub(super) fn spill(&self, id: &CaseId, attempt: u32, step: usize, redactor: Option<&Redactor>) -> Spill {
-        let paths = ["out", "err"].map(|stream| self.path.join(name(id.as_str(), attempt, step, stream)));
-        Spill { paths, most: MOST, redactor: redactor.cloned() }
+        let (folder, id) = (self.path.clone(), id.clone());
+        let paths =
+            move || ["out", "err"].map(|stream| folder.join(name(id.as_str(), attempt, step, stream)));
+        Spill::new(paths, MOST, redactor.cloned())
     }
 
     /// Where the output of a service goes that is too long for memory, and what reports call the files. `number` is
@@ -45,9 +47,8 @@ impl LogFolder {
     ) -> (Spill, [String; 2]) {
         let names = ["out", "err"].map(|stream| format!("{}.{number}.{stream}", file_name(id)));
         let shown = names.each_ref().map(|name| self.shown.join(name).to_string_lossy().into_owned());
-        let spill =
-            Spill { paths: names.map(|name| self.path.join(name)), most: MOST, redactor: redactor.cloned() };
-        (spill, shown)
+        let paths = names.map(|name| self.path.join(name));
+        (Spill::new(|| paths, MOST, redactor.cloned()), shown)
     }
 
     /// Writes or removes the files of an attempt, whose outputs are masked already; gives the names of those there are.

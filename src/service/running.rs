@@ -120,7 +120,7 @@ impl Service {
         let Some(spill) = &self.watched.spill else { return };
         if !self.watched.lock().is_kept {
             // Mostly there are none.
-            spill.paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            spill.remove();
         } else if let Some(finished) = finished {
             spill.save([&finished.stdout, &finished.stderr], 0);
         }

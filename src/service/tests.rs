@@ -165,7 +165,8 @@ fn a_command_or_an_answer_says_that_it_is_ready() {
 fn output_without_end_stays_small_and_goes_to_a_file_when_it_is_wanted() {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = ["out", "err"].map(|name| folder.path().join(name));
-    let spill = Spill { paths: paths.clone(), most: 1 << 20, redactor: None };
+    let kept = paths.clone();
+    let spill = Spill::new(|| kept, 1 << 20, None);
     let mut endless = launch("echo ready >&2; while :; do echo 0123456789abcdef; done", log("ready"));
     endless.command.spill = Some(spill);
     let (service, events) = start(endless);
@@ -182,8 +183,8 @@ fn output_without_end_stays_small_and_goes_to_a_file_when_it_is_wanted() {
     assert_eq!(std::fs::read_to_string(&paths[1]).expect("kept"), "ready\n");
 
     let mut silent = launch("echo ready; exec sleep 600", log("ready"));
-    silent.command.spill =
-        Some(Spill { paths: ["a", "b"].map(|name| folder.path().join(name)), most: 1, redactor: None });
+    let unused = folder.path().to_owned();
+    silent.command.spill = Some(Spill::new(move || ["a", "b"].map(|name| unused.join(name)), 1, None));
     let (service, events) = start(silent);
     assert_eq!(next(&events), Event::Ready);
     service.finish();

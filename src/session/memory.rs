@@ -1,13 +1,14 @@
 //! How a run is remembered, and what of earlier runs is remembered at its beginning.
 //!
-//! What happens is noted while it happens and written at the end. A run that was killed before that has its journal,
-//! which is read when the next one begins.
+//! What happens is noted while it happens and written at the end, while others write their reports. A run that was killed
+//! before that has its journal, which is read when the next one begins.
 
 use std::cell::RefCell;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread::{self, JoinHandle};
 
 use crate::history::{History, HistoryError, Recorder};
 use crate::model::TestEvent;
@@ -16,37 +17,43 @@ use crate::report::Reporter;
 use crate::session::PastRun;
 
 /// The memory of one run.
-pub(super) struct Memory {
-    history: History,
-    recorder: Rc<RefCell<Recorder>>,
-}
+#[derive(Default)]
+pub(super) struct Memory(Rc<RefCell<Option<JoinHandle<Vec<String>>>>>);
 
 /// The part that hears of events.
-pub(super) struct Listener(Rc<RefCell<Recorder>>);
+pub(super) struct Listener {
+    folder: PathBuf,
+    recorder: Recorder,
+    keeping: Memory,
+}
 
 impl Reporter for Listener {
     fn handle(&mut self, event: &TestEvent) -> io::Result<()> {
-        self.0.borrow_mut().note(event);
+        self.recorder.note(event);
+        if let TestEvent::RunFinished(_) = event {
+            let (history, recorder) = (History::new(&self.folder), std::mem::take(&mut self.recorder));
+            let keep = move || {
+                let kept = history.record(&recorder);
+                warnings(&history, kept.err(), "the run is not remembered")
+            };
+            *self.keeping.0.borrow_mut() =
+                Some(thread::Builder::new().name("history".to_owned()).spawn(keep)?);
+        }
         Ok(())
     }
 }
 
 impl Memory {
-    /// The memory of a run that begins.
-    pub(super) fn new(root: &Path) -> Self {
-        let history = History::new(&root.join(".partest"));
-        Self { history, recorder: Rc::new(RefCell::new(Recorder::here(root))) }
+    /// What is to hear of the events of a run that begins, and to keep them when it is over.
+    pub(super) fn listener(&self, root: &Path) -> Listener {
+        let folder = root.join(".partest");
+        Listener { folder, recorder: Recorder::here(root), keeping: Self(Rc::clone(&self.0)) }
     }
 
-    /// What is to hear of the run's events.
-    pub(super) fn listener(&self) -> Listener {
-        Listener(Rc::clone(&self.recorder))
-    }
-
-    /// Keeps what was noted, and gives what a user should know of that.
-    pub(super) fn keep(self) -> Vec<String> {
-        let kept = self.history.record(&self.recorder.borrow());
-        warnings(&self.history, kept.err(), "the run is not remembered")
+    /// Waits until everything is kept, and gives what a user should know of that.
+    pub(super) fn warnings(self) -> Vec<String> {
+        let keeping = self.0.take();
+        keeping.and_then(|keeping| keeping.join().ok()).unwrap_or_default()
     }
 }
 

@@ -85,19 +85,18 @@ pub fn merge(runs: &[PastRun], options: &MergeOptions, reporters: Reporters) -> 
     let folder = state::open(&options.root, &intent(&parts, &complaints, options)).map_err(failed)?;
     let paths: Vec<_> = options.junit.iter().cloned().chain([folder.junit]).collect();
     paths.iter().try_for_each(|path| JunitReporter::check_writable(path)).map_err(SessionError::from)?;
-    let mut all = reporters
-        .with("the journal", Box::new(JournalReporter::new(folder.journal)))
-        .with("the JUnit report", Box::new(JunitReporter::new(paths, JunitOptions::default())));
+    let mut all = reporters.with("the journal", Box::new(JournalReporter::new(folder.journal)));
     #[cfg(feature = "sqlite")]
-    let memory = options.history.then(|| memory::Memory::new(&options.root));
+    let memory = options.history.then(memory::Memory::default);
     #[cfg(feature = "sqlite")]
     if let Some(memory) = &memory {
-        all = all.with("the history", Box::new(memory.listener()));
+        all = all.with("the history", Box::new(memory.listener(&options.root)));
     }
+    all = all.with("the JUnit report", Box::new(JunitReporter::new(paths, JunitOptions::default())));
     let finished = tell(parts, folder.id, &mut all, &mut complaints)?;
     complaints.extend(all.into_complaints());
     #[cfg(feature = "sqlite")]
-    let warnings = memory.map_or_else(Vec::new, memory::Memory::keep);
+    let warnings = memory.map_or_else(Vec::new, memory::Memory::warnings);
     #[cfg(not(feature = "sqlite"))]
     let warnings = Vec::new();
     Ok(Ended { finished, complaints, warnings, strays: Vec::new() })

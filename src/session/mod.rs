@@ -173,17 +173,18 @@ pub fn run(
     let folder = state::open(&config.root, &past::intent(config, &plan))
         .map_err(|source| SessionError::State { path: config.root.join(".partest"), source })?;
     let mut all = reporters.with("the journal", Box::new(JournalReporter::new(folder.journal)));
+    #[cfg(feature = "sqlite")]
+    let memory = config.history.then(memory::Memory::default);
+    #[cfg(feature = "sqlite")]
+    if let Some(memory) = &memory {
+        // Before the JUnit report, which is written meanwhile.
+        all = all.with("the history", Box::new(memory.listener(&config.root)));
+    }
     for path in config.junit.iter().chain([&folder.junit]) {
         JunitReporter::check_writable(path)?;
     }
     let paths = config.junit.clone().into_iter().chain([folder.junit]).collect();
     all = all.with("the JUnit report", Box::new(JunitReporter::new(paths, JunitOptions::default())));
-    #[cfg(feature = "sqlite")]
-    let memory = config.history.then(|| memory::Memory::new(&config.root));
-    #[cfg(feature = "sqlite")]
-    if let Some(memory) = &memory {
-        all = all.with("the history", Box::new(memory.listener()));
-    }
     let goldens = config.update.then(|| Updater::new(config.root.clone(), is_read));
     let shown = PathBuf::from(".partest/runs").join(&folder.id);
     let kept = RunFolder { path: config.root.join(&shown), shown };
@@ -201,8 +202,8 @@ pub fn run(
     };
     let ended = run_with(plan, options, Some(kept), control, all);
     #[cfg(feature = "sqlite")]
-    let ended =
-        ended.map(|ended| Ended { warnings: memory.map_or_else(Vec::new, memory::Memory::keep), ..ended });
+    let ended = ended
+        .map(|ended| Ended { warnings: memory.map_or_else(Vec::new, memory::Memory::warnings), ..ended });
     ended.map(|mut ended| {
         ended.warnings.extend(exposed);
         ended
