@@ -36,6 +36,10 @@ const FLOOD: u32 = 8;
 /// How long such a flood gathers before it is read: waking up for each of its pieces would cost more than reading them.
 const GATHER: Duration = Duration::from_micros(100);
 
+/// How long the output of a process is not looked at when it has just begun. Most that are over by then have written less
+/// than a pipe holds; the others wait no longer than this.
+const YOUTH: Duration = Duration::from_millis(1);
+
 /// How often something that gives no sign is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -86,6 +90,8 @@ pub(in crate::process) struct Watch<'a> {
     end: End,
     /// When TERM follows a signal that asked for less.
     reminder: Option<Instant>,
+    /// Until when its output is not looked at, unless it ends before: what is short then wakes this thread once.
+    youth: Option<Instant>,
     quota: Option<Quota>,
 }
 
@@ -103,6 +109,7 @@ impl<'a> Watch<'a> {
             let listener = listener.map(|listener| (listener, Output::BOTH[number]));
             Stream { fd: Some(fd), capture, streak: 0, wide: false, listener }
         };
+        let is_quiet = listener.is_none() && started.stdin.is_none() && started.pidfd.is_some();
         Self {
             leader: started.leader,
             pidfd: started.pidfd,
@@ -114,6 +121,7 @@ impl<'a> Watch<'a> {
             phase: Phase::Running,
             end: End::Own,
             reminder: None,
+            youth: is_quiet.then(|| clock::now() + YOUTH),
             quota: started.quota,
         }
     }
@@ -130,7 +138,10 @@ impl<'a> Watch<'a> {
             }
             // Without it, looking now and then has to do.
             let glance = self.pidfd.is_none().then(|| now + GLANCE);
-            if self.turn(earliest(self.next_step(now), glance), Awaited::Leader) && self.has_exited() {
+            let is_certain = self.pidfd.is_some();
+            if self.turn(earliest(self.next_step(now), glance), Awaited::Leader)
+                && (is_certain || self.has_exited())
+            {
                 return self.note_exit();
             }
         }
@@ -258,6 +269,8 @@ impl<'a> Watch<'a> {
     fn turn(&mut self, wake: Option<Instant>, awaited: Awaited<'_>) -> bool {
         let is_flooded = self.streams.iter().any(Stream::is_flood);
         let now = clock::now();
+        let youth = self.youth.filter(|end| now < *end && matches!(awaited, Awaited::Leader));
+        let wake = earliest(wake, youth);
         let wake = earliest(wake, self.quota.as_ref().and_then(|quota| quota.next(now)));
         let mut timeout = wake.map(|wake| wake.saturating_duration_since(now));
         if is_flooded {
@@ -278,7 +291,7 @@ impl<'a> Watch<'a> {
             fds.push(PollFd::from_borrowed_fd(door, PollFlags::IN));
         }
         let first_pipe = fds.len();
-        for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()) {
+        for fd in self.streams.iter().filter_map(|stream| stream.fd.as_ref()).filter(|_| youth.is_none()) {
             // A flood is read whatever has come of it when the time is over.
             fds.push(PollFd::new(fd, if is_flooded { PollFlags::empty() } else { PollFlags::IN }));
         }
@@ -297,7 +310,7 @@ impl<'a> Watch<'a> {
         if let Some(quota) = &mut self.quota {
             quota.attend(is_asked, clock::now(), &self.leader);
         }
-        if is_flooded {
+        if is_flooded && youth.is_none() {
             ready |= (1 << self.open_streams()) - 1;
         }
         self.transfer(ready);

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
-use crate::discovery::discover;
+use crate::discovery::{Discovery, discover};
 use crate::model::TestCase;
 use crate::plan::{self, PastResults, Recall, Recalled, TestPlan};
 #[cfg(feature = "sqlite")]
@@ -23,11 +24,10 @@ pub struct Prepared {
 /// What a run would do: the selected cases in their order, and what is already decided.
 #[must_use]
 pub fn plan(config: &Config) -> Prepared {
-    let found = discover(&config.paths, &config.root, &config.discover);
+    let (found, (past, mut notes)) = find_and_recall(config);
     let others = others(config, &found.cases);
     let mut plan =
         TestPlan::with_others(found.cases, others, found.broken, &config.selection, &missing_program);
-    let (past, mut notes) = past(config);
     if !config.recall.is_empty() {
         notes.extend(explain(plan.recall(&past, &config.recall), config));
     }
@@ -58,6 +58,16 @@ fn others(config: &Config, found: &[Arc<TestCase>]) -> Vec<Arc<TestCase>> {
     let mut all = discover(std::slice::from_ref(&config.root), &config.root, &config.discover).cases;
     all.retain(|case| !known.contains(&case.info.id));
     all
+}
+
+/// What is found, while it is looked up what earlier runs say.
+fn find_and_recall(config: &Config) -> (Discovery, (PastResults, Vec<String>)) {
+    thread::scope(|threads| {
+        let recalled = config.history.then(|| thread::Builder::new().spawn_scoped(threads, || past(config)));
+        let found = discover(&config.paths, &config.root, &config.discover);
+        let recalled = recalled.and_then(|thread| thread.ok()?.join().ok());
+        (found, recalled.unwrap_or_else(|| past(config)))
+    })
 }
 
 /// What earlier runs say, and what is wrong with their history.
