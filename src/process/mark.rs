@@ -75,7 +75,7 @@ fn own() -> Option<&'static Rlimit> {
     static OWN: OnceLock<Option<Rlimit>> = OnceLock::new();
     let own = OWN.get_or_init(|| {
         let own = getrlimit(Resource::Locks);
-        setrlimit(Resource::Locks, own.clone()).is_ok().then_some(own)
+        setrlimit(Resource::Locks, own).is_ok().then_some(own)
     });
     own.as_ref()
 }
