@@ -43,6 +43,7 @@ use crate::session::ExitStatus;
 /// Runs the command with the arguments of the process. Begins with [`init`](crate::init).
 pub fn main() -> ExitCode {
     process::init();
+    process::hear_signals();
     process::widen_heaps();
     let line = match CommandLine::try_parse() {
         Ok(line) => line,

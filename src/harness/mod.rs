@@ -77,6 +77,9 @@ fn say(level: &str, message: &str) {
 
 fn execute(path: &Path, arguments: HarnessArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let folder = session::working_directory()?;
+    if process::is_initialised() {
+        process::hear_signals();
+    }
     let settings = Settings::load(&folder, None, &|name| env::var_os(name))?;
     let found = find(&folder.join(path), &settings, &arguments);
     let Trials { trials, cases, others, delivery, hooks } = Trials::new(found, &arguments)?;

@@ -74,8 +74,8 @@ pub(in crate::process) fn keep_exit_statuses() {
 
 /// Makes sure that signals reach this thread, and those it starts, even if the process was started with them blocked, and
 /// that a limit on the size of files is an error of writing instead of the end of this process. CHLD is left to
-/// [`await_child`]: a handler would interrupt some thread for every case that ends. For the command line, first thing.
-/// What this process starts has every signal at its default all the same.
+/// [`await_child`]: a handler would interrupt some thread for every case that ends. For a program that owns its process,
+/// before it starts a thread. What this process starts has every signal at its default all the same.
 pub fn hear_signals() {
     let child = child_signal();
     // SAFETY: the mask of this thread is only replaced, by an initialised set; SIG_IGN is a valid action for XFSZ.

@@ -18,14 +18,14 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Takes charge, for a program that begins with [`init`](crate::init). It changes the process for good: its place
+    /// Takes charge, for a program that begins with [`init`](crate::init) and then hears
+    /// [signals](process::hear_signals). It changes the process for good: its place
     /// as a parent, its signal handlers, the panic hook, and which descriptors other programs inherit.
     ///
     /// # Errors
     /// When the system does not let it.
     pub fn take() -> io::Result<Self> {
         remember_panics();
-        process::hear_signals();
         process::seal_descriptors()?;
         process::adopt_orphans()?;
         reap_on_exit()?;

@@ -82,7 +82,8 @@ fn ten_thousand_mixed_cases_leave_everything_flat() {
     let quarter = samples.len() / 4;
     let (first, last) = (most(&samples[..quarter]), most(&samples[samples.len() - quarter..]));
     assert!(last.descriptors <= first.descriptors + 16, "{first:?} {last:?}");
-    assert!(last.threads <= first.threads && last.threads <= JOBS + 4, "{first:?} {last:?}");
+    // The history has a thread of its own at the end.
+    assert!(last.threads <= first.threads + 1 && last.threads <= JOBS + 5, "{first:?} {last:?}");
     assert!(most(&samples).zombies <= 20 + JOBS, "{:?}", most(&samples));
     // The results themselves are kept for the report: some kilobytes each.
     assert!(last.memory <= first.memory + 64 * 1024, "{first:?} {last:?}");
