@@ -184,7 +184,8 @@ fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlit
     }
     prune(&transaction, SystemTime::now())?;
     transaction.commit()?;
-    shrink(connection)
+    shrink(connection);
+    Ok(())
 }
 
 /// Writes the results of a run.

@@ -53,6 +53,18 @@ pub(in crate::process) fn reap(pid: Pid) -> io::Result<Reaped> {
     })
 }
 
+/// The largest resident set, in bytes, that this process has had.
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a live object that getrusage may write; all-zero is a valid rusage.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024 // getrusage(2): in kilobytes
+}
+
 /// Makes children wait to be reaped. A process may have been started with SIGCHLD ignored; then the kernel
 /// reaps its children and their exit status is lost. A handler is left as it is.
 pub(in crate::process) fn keep_exit_statuses() {

@@ -54,7 +54,7 @@ pub use error::StartError;
 pub use find::{find_program, is_program};
 pub use heap::{narrow_heaps, widen_heaps};
 pub use helper::{init, is_initialised};
-pub use linux::{await_child, hear_signals, seal_descriptors};
+pub use linux::{await_child, hear_signals, peak_memory, seal_descriptors};
 pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};
 pub use run::{run, run_heard};
 pub use spawn::settle_signals;
@@ -154,7 +154,8 @@ pub struct Finished {
     pub duration: Duration,
     /// Processor time of it and of the descendants it waited for.
     pub cpu: Duration,
-    /// The largest resident set, in bytes, of it or of a descendant it waited for.
+    /// The largest resident set, in bytes, of it or of a descendant it waited for, or else what this process itself had at
+    /// most when it was started: it begins with that memory.
     pub max_rss: u64,
     /// A process that was still there five seconds after KILL.
     pub unkillable: Option<u32>,

@@ -13,6 +13,7 @@ use rustix::net::{
 };
 use rustix::thread::set_no_new_privs;
 
+use crate::process::error::is_shortage;
 use crate::process::start::above_stdio;
 
 /// The system calls that start something, of one of the interfaces that a kernel has.
@@ -121,8 +122,8 @@ impl Filter {
         Ok(Some((Self { instructions: filter(), outbox }, Inbox(inbox))))
     }
 
-    /// Makes this process, which has one thread, ask whoever has the [`Inbox`]. Where the kernel refuses, it does not. A
-    /// user without the right to it gives up that of programs that run as somebody else. Takes no memory.
+    /// Makes this process, which has one thread, ask whoever has the [`Inbox`]. Where the kernel refuses for good, it does
+    /// not. A user without the right to it gives up that of programs that run as somebody else. Takes no memory.
     pub(in crate::process) fn install(&self) -> Result<(), Errno> {
         // Once a request is read nothing but KILL takes it back; kernels before 5.19 know no such flag.
         let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
@@ -138,7 +139,11 @@ impl Filter {
             }
             result => result,
         };
-        let Ok(listener) = listener else { return Ok(()) };
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(error) if is_shortage(error) => return Err(error),
+            Err(_) => return Ok(()),
+        };
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         let descriptors = [listener.as_fd()];
@@ -155,7 +160,9 @@ impl Inbox {
         let mut byte = [0];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         match recvmsg(&self.0, &mut [IoSliceMut::new(&mut byte)], &mut rights, flags) {
+            // Nothing was sent, be it that the other end is still about to be closed or that it is.
             Err(Errno::AGAIN) => return Ok(None),
+            Ok(received) if received.bytes == 0 => return Ok(None),
             result => result?,
         };
         let mut sent = rights.drain().filter_map(|message| match message {

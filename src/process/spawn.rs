@@ -13,7 +13,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, chdir, setrlimit, setsid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, chdir, kill_process, setrlimit, setsid};
 
 use crate::process::linux::reap;
 use crate::process::seccomp::Filter;
@@ -150,6 +150,12 @@ fn give_birth(errand: &mut Errand<'_>) -> Result<Spawned, Errno> {
         return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN));
     }
     let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
+    if pidfd < 0 {
+        // Linux before 5.2 knows nothing of it.
+        let _ = kill_process(pid, Signal::KILL);
+        let _ = reap(pid);
+        return Err(Errno::NOSYS);
+    }
     // SAFETY: the kernel has just made it, and nobody else knows it.
     Ok(Spawned { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
@@ -175,12 +181,13 @@ fn try_to_become(errand: &Errand<'_>) -> Result<std::convert::Infallible, Errno>
         // SAFETY: replaces one of this process's own descriptors, which nobody else has, by a copy of an open one.
         check(unsafe { libc::dup2(fd.as_raw_fd(), number) })?;
     }
-    for (resource, limit) in *limits {
-        setrlimit(*resource, *limit)?;
-    }
     reset_signals(errand.odd_signals);
     if let Some(filter) = filter {
+        // Before the limits: it takes a descriptor for a moment, beside those of this program that are still there.
         filter.install()?;
+    }
+    for (resource, limit) in *limits {
+        setrlimit(*resource, *limit)?;
     }
     set_mask(0);
     // SAFETY: the program is NUL-terminated; both arrays end with a null pointer, and their strings are NUL-terminated

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, Scope};
+use std::time::Duration;
 
 use crate::golden::Updater;
 use crate::model::Service;
@@ -15,6 +16,9 @@ use crate::runner::pool::Pool;
 use crate::runner::relief::{Relief, Successor};
 use crate::runner::{Control, Executor, Given, Policy, attempts, panics};
 use crate::schedule::JobIndex;
+
+/// Of cases that take less there are so many in a second that not each of them is told at once.
+const BRIEF: Duration = Duration::from_millis(20);
 
 /// Does what the coordinator asks for, and tells it what came of it.
 pub(super) struct Engine<'p, 's, 't, 'e> {
@@ -57,13 +61,17 @@ impl<'s, 'e: 's> Hands for Engine<'_, 's, '_, 'e> {
                     return Message::Pausing { start: Box::new(Start { tries, ..start }), wait };
                 }
             };
-            let goes_on = result.has_passed() && !cancellation.is_requested();
+            if !result.has_passed() {
+                relief.hold();
+            }
+            let goes_on = !cancellation.is_requested();
             let successor = if goes_on { relief.take(start.likeness) } else { None };
             let Some(Successor { start: next, is_one_of_the_last }) = successor else {
                 return Message::Finished { job, result, captured };
             };
             let (by, gauge) = (next.job, next.gauge.clone());
-            let urgency = if is_one_of_the_last { Urgency::Urgent } else { Urgency::CanWait };
+            let can_wait = !is_one_of_the_last && result.duration() < BRIEF;
+            let urgency = if can_wait { Urgency::CanWait } else { Urgency::Urgent };
             mailbox.send(Message::Relieved { job, result, captured, by, gauge }, urgency);
             start = next;
         };

@@ -13,7 +13,14 @@ const FEW: usize = 8;
 
 /// The cases that stand by, in order.
 #[derive(Default)]
-pub(super) struct Relief(Mutex<VecDeque<Start>>);
+pub(super) struct Relief(Mutex<Reserve>);
+
+#[derive(Default)]
+struct Reserve {
+    starts: VecDeque<Start>,
+    /// Whether none is given until the coordinator has dissolved it.
+    is_held: bool,
+}
 
 /// A case that takes over, and whether few are left.
 pub(super) struct Successor {
@@ -24,28 +31,34 @@ pub(super) struct Successor {
 impl Relief {
     /// Adds a case behind the others.
     pub(super) fn add(&self, start: Start) {
-        self.lock().push_back(start);
+        self.lock().starts.push_back(start);
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().starts.len()
     }
 
     /// The first, if it needs the same as the one that has ended.
     pub(super) fn take(&self, likeness: u32) -> Option<Successor> {
-        let mut starts = self.lock();
+        let mut reserve = self.lock();
+        let Reserve { starts, is_held: false } = &mut *reserve else { return None };
         starts.front().filter(|start| start.likeness == likeness)?;
         let start = starts.pop_front()?;
         Some(Successor { start, is_one_of_the_last: starts.len() < FEW })
     }
 
-    /// Those that no worker has taken, which stand by no more.
-    pub(super) fn dissolve(&self) -> VecDeque<Start> {
-        std::mem::take(&mut *self.lock())
+    /// A case has not passed, which may be one too many: nothing more begins until the coordinator knows of it.
+    pub(super) fn hold(&self) {
+        self.lock().is_held = true;
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Start>> {
+    /// Those that no worker has taken, which stand by no more.
+    pub(super) fn dissolve(&self) -> VecDeque<Start> {
+        std::mem::take(&mut *self.lock()).starts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reserve> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::history::{History, HistoryError, Recorder};
@@ -16,30 +17,53 @@ use crate::plan::PastResults;
 use crate::report::Reporter;
 use crate::session::PastRun;
 
+/// What it means when a run cannot be kept.
+const NOT_KEPT: &str = "the run is not remembered";
+
 /// The memory of one run.
 #[derive(Default)]
-pub(super) struct Memory(Rc<RefCell<Option<JoinHandle<Vec<String>>>>>);
+pub(super) struct Memory(Rc<RefCell<Keeping>>);
 
 /// The part that hears of events.
 pub(super) struct Listener {
     folder: PathBuf,
     recorder: Recorder,
-    keeping: Memory,
+    memory: Memory,
+}
+
+/// How far the keeping of a run is; what a user should know of it are a few lines.
+#[derive(Default)]
+enum Keeping {
+    #[default]
+    Ahead,
+    Going(JoinHandle<Vec<String>>),
+    Over(Vec<String>),
 }
 
 impl Reporter for Listener {
     fn handle(&mut self, event: &TestEvent) -> io::Result<()> {
         self.recorder.note(event);
         if let TestEvent::RunFinished(_) = event {
-            let (history, recorder) = (History::new(&self.folder), std::mem::take(&mut self.recorder));
-            let keep = move || {
-                let kept = history.record(&recorder);
-                warnings(&history, kept.err(), "the run is not remembered")
-            };
-            *self.keeping.0.borrow_mut() =
-                Some(thread::Builder::new().name("history".to_owned()).spawn(keep)?);
+            let (folder, recorder) = (self.folder.clone(), std::mem::take(&mut self.recorder));
+            *self.memory.0.borrow_mut() = keep(folder, recorder);
         }
         Ok(())
+    }
+}
+
+/// Keeps what was noted, in a thread of its own if there is one.
+fn keep(folder: PathBuf, recorder: Recorder) -> Keeping {
+    let keep = |folder: &Path, recorder: &Recorder| {
+        let history = History::new(folder);
+        let kept = history.record(recorder);
+        warnings(&history, kept.err(), NOT_KEPT)
+    };
+    let noted = Arc::new((folder, recorder));
+    let own = Arc::clone(&noted);
+    let thread = thread::Builder::new().name("history".to_owned());
+    match thread.spawn(move || keep(&own.0, &own.1)) {
+        Ok(thread) => Keeping::Going(thread),
+        Err(_) => Keeping::Over(keep(&noted.0, &noted.1)),
     }
 }
 
@@ -47,13 +71,18 @@ impl Memory {
     /// What is to hear of the events of a run that begins, and to keep them when it is over.
     pub(super) fn listener(&self, root: &Path) -> Listener {
         let folder = root.join(".partest");
-        Listener { folder, recorder: Recorder::here(root), keeping: Self(Rc::clone(&self.0)) }
+        Listener { folder, recorder: Recorder::here(root), memory: Self(Rc::clone(&self.0)) }
     }
 
     /// Waits until everything is kept, and gives what a user should know of that.
     pub(super) fn warnings(self) -> Vec<String> {
-        let keeping = self.0.take();
-        keeping.and_then(|keeping| keeping.join().ok()).unwrap_or_default()
+        match self.0.take() {
+            Keeping::Ahead => Vec::new(),
+            Keeping::Going(thread) => {
+                thread.join().unwrap_or_else(|_| vec![format!("warning: {NOT_KEPT}: internal error")])
+            }
+            Keeping::Over(warnings) => warnings,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::model::{
     Captured, Excess, ExitStatus, Failure, FailureKind, Position, Resource, ResourceLimits, signal_name,
 };
-use crate::process::Finished;
+use crate::process::{self, Finished};
 
 /// How much of the end of an output is searched for words.
 const TAIL: usize = 4 << 10;
@@ -50,7 +50,10 @@ pub(super) fn in_force(limits: &ResourceLimits) -> Option<String> {
 
 fn is_exceeded(resource: Resource, limits: &ResourceLimits, finished: &Finished) -> bool {
     let by_number = match resource {
-        Resource::Memory => limits.memory.is_some_and(|limit| finished.max_rss >= limit / 4 * 3),
+        // A process begins with what partest itself had at most.
+        Resource::Memory => limits.memory.is_some_and(|limit| {
+            finished.max_rss >= limit / 4 * 3 && finished.max_rss > process::peak_memory()
+        }),
         Resource::Cpu => {
             was_signalled(finished.status, 24) || limits.cpu.is_some_and(|cpu| finished.cpu >= cpu)
         }

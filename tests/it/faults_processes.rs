@@ -243,6 +243,33 @@ fn where_processes_cannot_be_made_to_ask_they_are_counted() {
 }
 
 #[test]
+fn whoever_cannot_be_made_to_ask_is_started_once() {
+    let inner = json!({
+        "name": "inner", "matrix": { "n": (0..60).collect::<Vec<_>>() },
+        "run": "echo \"$PARTEST_CASE\" >> \"$STARTS\"", "limits": { "processes": 5 }, "inherit_env": ["STARTS"],
+    });
+    let run = format!("'{}' -j 8 inner && sort inner/starts | uniq -d", env!("CARGO_BIN_EXE_partest"));
+    let run = format!("export STARTS=$PWD/inner/starts; {run}");
+    let outer = json!({
+        "name": "outer", "run": run, "limits": { "processes": 100 }, "files": { "inner/a.test.json": inner.to_string() },
+        "expect": { "stdout": { "matches": "60 passed · 60 cases in [^\n]*\n\\z" } },
+    });
+    suite(&[outer]).run(&[]).expect_code(0);
+}
+
+#[test]
+fn a_limit_on_open_files_leaves_room_to_ask() {
+    let case = json!({
+        "name": "a{{ n }}", "matrix": { "n": (0..64).collect::<Vec<_>>() },
+        "run": "for i in 1 2 3 4 5 6 7 8 9; do sleep 3 & done", "limits": { "processes": 5, "open_files": 20 },
+    });
+    let run = suite(&[case]).run(&["-j", "32"]).expect_code(1);
+    // Where they could not be asked they would be counted, and there would be more of them for a moment.
+    assert_eq!(run.report().failures, 64, "{}", run.stdout);
+    assert!(!run.stdout.contains("there were"), "{}", run.stdout);
+}
+
+#[test]
 fn signals_do_not_disturb_what_starts_processes() {
     // The shell of many systems handles CHLD in a way that interrupts its calls.
     let start = "for i in 1 2 3 4 5 6 7 8; do sleep 0.01 & done; ";

@@ -19,7 +19,9 @@ use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
-use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
+use rustix::fs::{
+    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, ftruncate, memfd_create,
+};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
@@ -31,6 +33,9 @@ const PIPES: usize = 1 << 23;
 
 /// How large it is, in bytes. Memory is used only where something was noted.
 const SIZE: usize = PIPES + (1 << 20);
+
+/// How much of it is there from the beginning for leaders, and for pipes, in bytes: enough for a thousand jobs.
+const AT_ONCE: usize = 1 << 14;
 
 /// The most orphans that are noted.
 const MOST: usize = 1 << 16;
@@ -55,6 +60,12 @@ unsafe impl Sync for Memory {}
 impl Memory {
     fn of(file: &File) -> io::Result<Self> {
         ftruncate(file, SIZE as u64)?;
+        // To store where there is no memory would end this process: so the first of it is taken at once, and nobody who
+        // opens the file can make it smaller.
+        for begin in [0, PIPES] {
+            fallocate(file, FallocateFlags::empty(), begin as u64, AT_ONCE as u64)?;
+        }
+        fcntl_add_seals(file, SealFlags::GROW | SealFlags::SHRINK)?;
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
         // SAFETY: where is left to the kernel, so nothing else is there.
         let memory = unsafe { mmap(ptr::null_mut(), SIZE, protection, flags, file, 0) }?;
@@ -83,7 +94,8 @@ pub(in crate::process) fn open() -> io::Result<OwnedFd> {
     let ledger = match LEDGER.get() {
         Some(ledger) => ledger,
         None => {
-            let file = File::from(memfd_create("partest-ledger", MemfdFlags::CLOEXEC)?);
+            let file =
+                File::from(memfd_create("partest-ledger", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
             let memory = Memory::of(&file).ok();
             LEDGER.get_or_init(|| Ledger { file, memory })
         }

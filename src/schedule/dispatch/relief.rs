@@ -27,7 +27,10 @@ impl Schedule {
         };
         let entry = &mut self.classes[class as usize];
         let is_plain = entry.needs.iter().all(|need| need.resource < NAMED && need.amount == 1);
-        let is_next = self.woken.is_empty() && self.resources[MACHINE as usize].first_waiting().is_none();
+        // Classes that were not looked at yet are fresh.
+        let is_first = self.fresh[entry.queue()].first().is_none_or(|(first, _)| *first > job);
+        let is_next =
+            is_first && self.woken.is_empty() && self.resources[MACHINE as usize].first_waiting().is_none();
         if !is_plain || !is_next || self.dependencies.nodes() > 0 {
             return None;
         }

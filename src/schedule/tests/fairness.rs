@@ -148,3 +148,43 @@ fn a_million_jobs_are_decided_in_seconds() {
     let took = format!("a million plain jobs {plain:?}, with 500,000 locks {locks:?}");
     assert!(plain + locks < Duration::from_secs(60), "{took}");
 }
+
+fn stand_by(schedule: &mut Schedule) -> Vec<usize> {
+    std::iter::from_fn(|| schedule.stand_by()).map(|job| job.0).collect()
+}
+
+#[test]
+fn no_job_stands_by_before_an_earlier_one_that_needs_something_else() {
+    let demands = || [weight(1), weight(1), weight(1), weight(2), weight(1)];
+    let mut heavy = schedule(2, 1, demands());
+    assert_eq!(start_all(&mut heavy), [0, 1]);
+    assert_eq!(stand_by(&mut heavy), [2]);
+    heavy.relieve(JobIndex(0), JobIndex(2));
+    assert_eq!(pass(&mut heavy, 1), NONE, "the heavy one waits for both slots");
+    assert_eq!(pass(&mut heavy, 2), [3]);
+
+    let mut builder = Builder::new(capacities(1, 1));
+    let lock = builder.lock("a");
+    for demand in [weight(1), weight(1), locking(&[lock]), weight(1)] {
+        builder.push(&demand, &[]);
+    }
+    let mut locked = builder.build().expect("possible");
+    assert_eq!(start_all(&mut locked), [0]);
+    assert_eq!(stand_by(&mut locked), [1]);
+    locked.relieve(JobIndex(0), JobIndex(1));
+    assert_eq!(pass(&mut locked, 1), [2]);
+    assert_eq!(pass(&mut locked, 2), [3]);
+}
+
+#[test]
+fn those_that_stood_by_come_back_to_their_places() {
+    let mut schedule = schedule(1, 1, [weight(1), weight(1), weight(1), weight(1)]);
+    assert_eq!(start_all(&mut schedule), [0]);
+    assert_eq!(stand_by(&mut schedule), [1, 2, 3]);
+    schedule.relieve(JobIndex(0), JobIndex(1));
+    for job in [2, 3] {
+        schedule.stand_down(JobIndex(job));
+    }
+    assert_eq!(pass(&mut schedule, 1), [2]);
+    assert_eq!(pass(&mut schedule, 2), [3]);
+}
