@@ -18,8 +18,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, chdir, kill_process, setrli
 use crate::process::linux::reap;
 use crate::process::seccomp::Filter;
 
-/// How much stack a process has until it has its program, in bytes. It needs a few hundred.
-const STACK: usize = 16 << 10;
+/// How much stack a process has until it has its program, in bytes. It needs less than two thousand; each thread that starts
+/// processes keeps as much.
+const STACK: usize = 8 << 10;
 
 /// The highest signal.
 const LAST_SIGNAL: c_int = 64;
