@@ -61,10 +61,11 @@ impl<'s, 'e: 's> Hands for Engine<'_, 's, '_, 'e> {
                     return Message::Pausing { start: Box::new(Start { tries, ..start }), wait };
                 }
             };
-            if !result.has_passed() {
+            let has_passed = result.has_passed();
+            if !has_passed {
                 relief.hold();
             }
-            let goes_on = !cancellation.is_requested();
+            let goes_on = has_passed && !cancellation.is_requested();
             let successor = if goes_on { relief.take(start.likeness) } else { None };
             let Some(Successor { start: next, is_one_of_the_last }) = successor else {
                 return Message::Finished { job, result, captured };
