@@ -1,4 +1,4 @@
-//! This program started once more, as a helper of the run that started it.
+//! This program started once more, as the watchdog of the run that started it.
 
 use std::env;
 use std::ffi::OsStr;

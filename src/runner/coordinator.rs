@@ -139,14 +139,15 @@ impl<'a> Coordinator<'a> {
     }
 
     fn take(&mut self, message: Message, hands: &impl Hands) {
-        if let Message::Relieved { job, result, captured, by, gauge } = message {
-            self.suites.keep(job, captured);
-            return self.relieve(job, *result, (by, gauge), hands);
+        if !matches!(message, Message::Relieved { .. }) {
+            self.dissolve_reserve(hands);
         }
-        self.dissolve_reserve(hands);
         let mut outbox = Outbox::default();
         match message {
-            Message::Relieved { .. } => unreachable!("taken above"),
+            Message::Relieved { job, result, captured, by, gauge } => {
+                self.suites.keep(job, captured);
+                return self.relieve(job, *result, (by, gauge), hands);
+            }
             Message::Finished { job, result, captured } => {
                 self.suites.keep(job, captured);
                 return self.finish(job, *result, hands);
