@@ -1,5 +1,7 @@
 //! Which paths a descriptor may name.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use crate::descriptor::diagnostic::{Problem, quote};
@@ -62,11 +64,17 @@ pub(crate) enum Reach {
 impl Reach {
     /// From a folder up to the root; a folder outside of the root reaches nothing above itself.
     pub(crate) fn to_root(folder: &Path, root: &Path) -> Self {
-        // So it is for most; to compare part by part takes a while.
-        if folder.as_os_str() == root.as_os_str() {
-            return Self::Up(0);
-        }
-        Self::Up(folder.strip_prefix(root).map_or(0, |below| below.components().count()))
+        // Paths that are spelled alike are compared as texts, which is several times faster than part by part.
+        let (bytes, above) = (folder.as_os_str().as_bytes(), root.as_os_str().as_bytes());
+        let below = match bytes.strip_prefix(above) {
+            Some([]) => return Self::Up(0),
+            Some([b'/', below @ ..]) => {
+                Some(Path::new(OsStr::from_bytes(below))).filter(|path| path.is_relative())
+            }
+            _ => None,
+        };
+        let below = below.or_else(|| folder.strip_prefix(root).ok());
+        Self::Up(below.map_or(0, |below| below.components().count()))
     }
 }
 

@@ -16,8 +16,9 @@ use crate::discovery::outside::Surroundings;
 use crate::discovery::suites::{Suites, whole_file};
 use crate::discovery::walk::{Candidate, Found, threads};
 use crate::discovery::{DiscoverOptions, Discovery, names};
-use crate::disk;
+use crate::disk::{self, ReadError};
 use crate::model::{CaseId, CaseInfo, CaseResult, Outcome, Position};
+use crate::process;
 
 /// Below this many files, a pool costs more than it saves.
 const FEW: usize = 8;
@@ -105,24 +106,46 @@ fn inherit<'a>(files: &'a [Candidate], folders: Vec<Arc<Path>>, suites: &'a Suit
 }
 
 fn read_all<'a>(files: &'a [File<'_>], options: &DiscoverOptions) -> Vec<Read<'a>> {
-    let workers = threads();
-    if files.len() > FEW && workers > 1 {
+    let workers = if files.len() > FEW { threads() } else { 1 };
+    if workers > 1 {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
             .stack_size(STACK)
+            .start_handler(|_| process::own_descriptors())
             .thread_name(|index| format!("partest-read-{index}"))
             .build();
         // Where no threads can be had, this one reads alone.
         if let Ok(pool) = pool {
-            return pool.install(|| files.par_iter().map(|file| read_one(file, options)).collect());
+            return pool.install(|| {
+                let read = |opened: &mut Opened, file| read_one(file, opened, options);
+                files.par_iter().map_init(Opened::default, read).collect()
+            });
         }
     }
-    files.iter().map(|file| read_one(file, options)).collect()
+    let mut opened = Opened::default();
+    files.iter().map(|file| read_one(file, &mut opened, options)).collect()
 }
 
-fn read_one<'a>(file: &'a File<'_>, options: &DiscoverOptions) -> Read<'a> {
+/// The folder of the file that was read last: the next one most often lies in it, too.
+#[derive(Default)]
+struct Opened(Option<(Arc<Path>, disk::Folder)>);
+
+impl Opened {
+    fn read(&mut self, file: &File<'_>) -> Result<Vec<u8>, ReadError> {
+        let path = &file.candidate.path;
+        if self.0.as_ref().is_none_or(|(last, _)| last.as_os_str() != file.folder.as_os_str()) {
+            self.0 = disk::Folder::open(&file.folder).ok().map(|opened| (Arc::clone(&file.folder), opened));
+        }
+        match (&self.0, path.file_name()) {
+            (Some((_, folder)), Some(name)) => folder.read(name, SIZE_LIMIT),
+            _ => disk::read(path, SIZE_LIMIT),
+        }
+    }
+}
+
+fn read_one<'a>(file: &'a File<'_>, opened: &mut Opened, options: &DiscoverOptions) -> Read<'a> {
     let (path, suite) = named(file);
-    let loaded = match disk::read(&file.candidate.path, SIZE_LIMIT) {
+    let loaded = match opened.read(file) {
         Err(error) => Err(whole_file(&path, error.to_string(), None)),
         Ok(bytes) => Ok(with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
             read(descriptor, file.inherited, around)

@@ -93,6 +93,37 @@ fn descriptors_are_found_sorted_by_the_parts_of_their_paths() {
 }
 
 #[test]
+fn paths_that_begin_alike_are_sorted_by_their_parts() {
+    let parts = ["a", "a-b", "a b", "a.b", "ab", "averylongname", "averylongname-2", "averylongname.2"];
+    let mut files: Vec<String> = Vec::new();
+    for folder in parts {
+        files.extend(parts.map(|part| format!("begin/{folder}/{part}.test.json")));
+        files.push(format!("begin/{folder}.test.json"));
+    }
+    let written: Vec<_> = files.iter().rev().map(|file| (file.as_str(), CASE)).collect();
+    let found = Project::new(&written).discover(&["."]);
+    files.sort_by(|a, b| Path::new(a).cmp(Path::new(b)));
+    let found: Vec<_> = found.cases.iter().map(|case| case.info.position.file.to_string()).collect();
+    assert_eq!(found, files);
+}
+
+#[test]
+fn files_of_the_same_name_are_each_read_from_their_own_folder() {
+    let files: Vec<_> = (0..40)
+        .flat_map(|folder| ["a", "b", "c"].map(|name| format!("{folder}/deep/{name}.test.json")))
+        .map(|path| {
+            (path.clone(), format!(r#"{{"name": "of {}", "run": ["true"]}}"#, path.replace('/', "-")))
+        })
+        .collect();
+    let written: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let found = Project::new(&written).discover(&["."]);
+    assert_eq!(found.cases.len(), files.len());
+    for case in &found.cases {
+        assert_eq!(case.info.name, format!("of {}", case.info.position.file.replace('/', "-")));
+    }
+}
+
+#[test]
 fn a_folder_that_is_named_is_walked_even_if_hidden_or_ignored() {
     let project = Project::new(&[
         (".gitignore", "target/\n"),

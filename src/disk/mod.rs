@@ -6,5 +6,5 @@ mod read;
 mod turns;
 
 pub(crate) use private::{let_owner, private_file, private_folder};
-pub(crate) use read::{leads_out, open, read};
+pub(crate) use read::{Folder, ReadError, leads_out, open, read};
 pub(crate) use turns::{is_scarce, look_turn, make_scarce, start_turn};

@@ -1,10 +1,12 @@
 //! Reads a file without ever waiting for it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -39,26 +41,46 @@ pub(crate) fn leads_out(path: &Path, folders: &[&Path]) -> bool {
     path.canonicalize().is_ok_and(|path| !folders.iter().any(|folder| is_in(&path, folder)))
 }
 
-/// Opens a regular file to be read, and nothing else.
-pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
-    measured(path).map(|(file, _)| file)
+/// A folder whose files are read: each is found by its name alone, however deep the folder lies.
+#[derive(Debug)]
+pub(crate) struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens a folder.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
+    }
+
+    /// The content of a regular file of it of at most `limit` bytes.
+    pub(crate) fn read(&self, name: &OsStr, limit: usize) -> Result<Vec<u8>, ReadError> {
+        content(measured(self.0.as_fd(), Path::new(name))?, limit)
+    }
 }
 
-/// The same, with its size.
-fn measured(path: &Path) -> Result<(File, usize), ReadError> {
-    // Without NONBLOCK, opening a FIFO waits for a writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(ReadError::NotRegular);
-    }
-    Ok((file, usize::try_from(metadata.len()).unwrap_or(usize::MAX)))
+/// Opens a regular file to be read, and nothing else.
+pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
+    measured(CWD, path).map(|(file, _)| file)
 }
 
 /// The content of a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
-    let (file, size) = measured(path)?;
+    content(measured(CWD, path)?, limit)
+}
+
+/// Opens a regular file to be read, and finds its size.
+fn measured(folder: BorrowedFd<'_>, path: &Path) -> Result<(File, usize), ReadError> {
+    // Without NONBLOCK, opening a FIFO waits for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = File::from(openat(folder, path, flags, Mode::empty()).map_err(io::Error::from)?);
+    let found = fstat(&file).map_err(io::Error::from)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Err(ReadError::NotRegular);
+    }
+    Ok((file, usize::try_from(found.st_size).unwrap_or(usize::MAX)))
+}
+
+fn content((file, size): (File, usize), limit: usize) -> Result<Vec<u8>, ReadError> {
     if size > limit {
         return Err(ReadError::TooLarge { limit });
     }

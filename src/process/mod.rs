@@ -54,6 +54,7 @@ pub use error::StartError;
 pub use find::{find_program, is_program};
 pub use heap::{narrow_heaps, widen_heaps};
 pub use helper::{init, is_initialised};
+pub(crate) use linux::own_descriptors;
 pub use linux::{await_child, hear_signals, peak_memory, seal_descriptors};
 pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};
 pub use run::{run, run_heard};
