@@ -4,7 +4,7 @@
 /// How much address space a heap takes at once, in bytes, while descriptors are read. What is not touched takes no memory.
 const WIDE: i32 = 32 << 20;
 
-/// What glibc takes at once (`DEFAULT_TOP_PAD`).
+/// What glibc takes at once, keeps, and takes apart from the heap (`DEFAULT_TOP_PAD` and its like).
 const USUAL: i32 = 128 << 10;
 
 /// Lets heaps grow in large steps: glibc gives every thread but the first a heap of its own and asks the kernel for each
@@ -21,8 +21,13 @@ pub fn narrow_heaps() {
 
 #[cfg(target_env = "gnu")]
 fn set_step(bytes: std::ffi::c_int) {
-    // SAFETY: mallopt only stores the number, under the allocator's lock.
-    unsafe { libc::mallopt(libc::M_TOP_PAD, bytes) };
+    // SAFETY: mallopt only stores the numbers, under the allocator's lock.
+    unsafe {
+        libc::mallopt(libc::M_TOP_PAD, bytes);
+        // What is given back is used again, and not asked for anew; large blocks, too.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, bytes);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, bytes);
+    };
 }
 
 /// Only glibc's allocator is known to need it.
