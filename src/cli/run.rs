@@ -48,6 +48,10 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         ));
         return Ok(ExitStatus::Usage);
     }
+    if arguments.list && config.recall.is_empty() && config.share.is_none() {
+        // The list stands in the order of the text: earlier runs have nothing to say of it.
+        config.history = false;
+    }
     let plan = match &arguments.resume {
         None => resume::prepared(&config),
         Some(name) => match resume::plan(name, &mut config, arguments.selection.names_paths()) {
