@@ -44,6 +44,7 @@ mod watchdog;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use cancellation::{Cancellation, Interest, Readiness, Urgency};
@@ -79,7 +80,7 @@ pub struct Command {
     /// Its arguments, from `argv[0]` on.
     pub args: Vec<OsString>,
     /// Its whole environment; [`run`] adds [`TOKEN_VARIABLE`].
-    pub env: Vec<(OsString, OsString)>,
+    pub env: Arc<[(OsString, OsString)]>,
     /// The absolute path of its working directory.
     pub cwd: PathBuf,
     /// What it reads.

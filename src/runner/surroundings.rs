@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::descriptor::climbs;
 use crate::disk;
@@ -35,7 +36,7 @@ pub(super) struct Subject<'a> {
 #[derive(Debug)]
 pub(super) struct Place {
     /// The whole environment of processes.
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) environment: Arc<[(OsString, OsString)]>,
     /// Where they start.
     pub(super) directory: PathBuf,
 }
@@ -108,7 +109,7 @@ impl<'a> Subject<'a> {
         let redactor = secrets::redactor(self.secrets, &environment)
             .map_err(|message| unready(not_started(self.position, message)))?;
         match self.place(workspace, variables) {
-            Ok(directory) => Ok((Place { environment, directory }, redactor)),
+            Ok(directory) => Ok((Place { environment: environment.into(), directory }, redactor)),
             Err(failure) => Err(Unready { failure, redactor }),
         }
     }

@@ -150,7 +150,7 @@ impl LocalExecutor {
         let command = Command {
             program,
             args: kind.arguments.clone(),
-            env,
+            env: env.into(),
             cwd: workspace.work().to_owned(),
             stdin: Input::Lines,
             limits: kind.limits,

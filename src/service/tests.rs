@@ -17,7 +17,7 @@ fn command(script: &str) -> Command {
     Command {
         program: "/bin/sh".into(),
         args: ["/bin/sh", "-c", script].map(OsString::from).into(),
-        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
+        env: [("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())].into(),
         cwd: PathBuf::from("/"),
         stdin: Input::Null,
         limits: ResourceLimits::default(),

@@ -24,6 +24,7 @@ mod until;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assertion::{self, Setting};
@@ -48,7 +49,7 @@ pub struct Surroundings<'a> {
     /// The values that templates may name.
     pub variables: &'a Variables,
     /// The whole environment of processes.
-    pub environment: &'a [(OsString, OsString)],
+    pub environment: &'a Arc<[(OsString, OsString)]>,
     /// Where processes start.
     pub directory: &'a Path,
     /// What marks every process of the attempt.

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::model::{ResourceLimits, RunCommand};
 use crate::process::{self, Command, Input};
@@ -15,7 +16,7 @@ use crate::text::{TemplateError, Variables};
 pub fn program(
     command: &RunCommand,
     variables: &Variables,
-    environment: &[(OsString, OsString)],
+    environment: &Arc<[(OsString, OsString)]>,
     directory: &Path,
 ) -> Result<Command, String> {
     let arguments = arguments(command, variables).map_err(|error| error.to_string())?;
@@ -38,13 +39,13 @@ pub(super) fn arguments(command: &RunCommand, variables: &Variables) -> Result<V
 /// The process of a program and its arguments.
 pub(super) fn process_of(
     args: Vec<OsString>,
-    environment: &[(OsString, OsString)],
+    environment: &Arc<[(OsString, OsString)]>,
     directory: &Path,
 ) -> Result<Command, String> {
     let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     let name = args.first().map_or(OsStr::new(""), OsString::as_os_str);
     let program = process::find_program(name, path, directory).map_err(|error| error.to_string())?;
-    let (env, cwd) = (environment.to_vec(), directory.to_owned());
+    let (env, cwd) = (Arc::clone(environment), directory.to_owned());
     let limits = ResourceLimits::default();
     Ok(Command { program, args, env, cwd, stdin: Input::Null, limits, spill: None })
 }

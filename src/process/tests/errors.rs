@@ -67,7 +67,7 @@ fn too_much_and_nul_are_refused() {
         StartError::Nul { what: "an argument", .. }
     ));
     let mut probe = Probe::sh("true");
-    probe.command.env = vec![("A".into(), "\0".into())];
+    probe.command.env = [("A".into(), "\0".into())].into();
     assert!(matches!(probe.error(), StartError::Nul { what: "an environment variable", .. }));
 }
 

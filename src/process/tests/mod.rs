@@ -35,7 +35,7 @@ impl Probe {
             command: Command {
                 program: program.into(),
                 args: [program].iter().chain(args).map(OsString::from).collect(),
-                env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
+                env: [("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())].into(),
                 cwd: PathBuf::from("/"),
                 stdin: Input::Null,
                 limits: ResourceLimits::default(),

@@ -35,7 +35,7 @@ fn environment_and_directory_are_as_given() {
     let directory = tempfile::tempdir().expect("tmp");
     let path = directory.path().canonicalize().expect("it exists");
     let mut probe = Probe::new("/usr/bin/env", &[]).cwd(&path);
-    probe.command.env = vec![("A".into(), "1=2".into()), ("PARTEST_TOKEN".into(), "other".into())];
+    probe.command.env = [("A".into(), "1=2".into()), ("PARTEST_TOKEN".into(), "other".into())].into();
     assert_eq!(text(&probe.finish().stdout), format!("PARTEST_TOKEN={}\nA=1=2\n", probe.token));
     let finished = Probe::sh("pwd -P").cwd(&path).finish();
     assert_eq!(text(&finished.stdout), format!("{}\n", path.display()));
