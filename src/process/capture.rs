@@ -3,9 +3,13 @@
 use crate::model::Captured;
 use crate::process::spill::{Spill, StreamSpill};
 
+/// How much more than one piece a ring must hold for pieces to be read into it.
+const BATCH: usize = 256 << 10;
+
 /// What is kept of a stream: its first bytes, and a ring of its last.
 ///
-/// Memory grows with what is written, up to the limit, and each byte is copied once.
+/// Memory grows with what is written, up to the limit. Each byte is copied once, and not at all where there is so much
+/// that it is read into the ring.
 #[derive(Debug)]
 pub struct Capture {
     head: Vec<u8>,
@@ -16,6 +20,8 @@ pub struct Capture {
     oldest: usize,
     dropped: u64,
     spill: Option<StreamSpill>,
+    /// How many of the last bytes of the ring the spill has not been given yet: it takes many of them at once.
+    withheld: usize,
 }
 
 impl Capture {
@@ -36,6 +42,27 @@ impl Capture {
             oldest: 0,
             dropped: 0,
             spill,
+            withheld: 0,
+        }
+    }
+
+    /// Where the next bytes of the stream may be read to, at most so many, once more has come than is kept: what stands
+    /// there is the oldest. [`took`](Self::took) says how many have come.
+    pub(in crate::process) fn place(&mut self, most: usize) -> Option<&mut [u8]> {
+        if self.dropped == 0 || self.ring_limit < BATCH + most {
+            return None;
+        }
+        let most = most.min(self.ring.len() - self.oldest);
+        Some(&mut self.ring[self.oldest..][..most])
+    }
+
+    /// So many bytes were read to the place for the next ones.
+    pub(in crate::process) fn took(&mut self, count: usize) {
+        self.dropped += count as u64;
+        self.oldest = (self.oldest + count) % self.ring.len();
+        self.withheld += count;
+        if self.withheld >= BATCH {
+            self.spill_withheld();
         }
     }
 
@@ -60,8 +87,19 @@ impl Capture {
         }
     }
 
+    /// Passes on what was withheld.
+    fn spill_withheld(&mut self) {
+        let count = std::mem::take(&mut self.withheld);
+        let Some(spill) = self.spill.as_mut().filter(|_| count > 0) else { return };
+        let (newest, before) = self.ring.split_at(self.oldest);
+        let before = &before[before.len() - count.saturating_sub(newest.len())..];
+        let newest = &newest[newest.len().saturating_sub(count)..];
+        [before, newest].into_iter().filter(|bytes| !bytes.is_empty()).for_each(|bytes| spill.push(bytes));
+    }
+
     /// Passes on everything from the beginning, once it is more than what is kept.
     fn spill_over(&mut self, bytes: &[u8]) {
+        self.spill_withheld();
         let Some(spill) = &mut self.spill else { return };
         if !spill.has_begun() {
             if self.head.len() + self.ring.len() + bytes.len() <= self.head_limit + self.ring_limit {
@@ -77,6 +115,7 @@ impl Capture {
     /// What was kept. The tail is empty when nothing was dropped.
     #[must_use]
     pub fn finish(mut self) -> Captured {
+        self.spill_withheld();
         if let Some(spill) = self.spill.take() {
             spill.finish();
         }
@@ -100,9 +139,28 @@ fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop, proptest};
+    use std::fs;
 
-    use super::Capture;
+    use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
+    use super::{BATCH, Capture};
+    use crate::process::Spill;
+
+    /// Gives it a piece, as far as it can be so by reading into its ring; says whether any was.
+    fn give(capture: &mut Capture, mut piece: &[u8]) -> bool {
+        let mut is_read = false;
+        while let Some(place) = capture.place(BATCH / 4).filter(|_| !piece.is_empty()) {
+            let length = piece.len().min(place.len());
+            place[..length].copy_from_slice(&piece[..length]);
+            capture.took(length);
+            piece = &piece[length..];
+            is_read = true;
+        }
+        if !piece.is_empty() {
+            capture.push(piece);
+        }
+        is_read
+    }
 
     proptest! {
         #[test]
@@ -126,6 +184,37 @@ mod tests {
                 assert!(whole.starts_with(&captured.head));
                 assert!(whole.ends_with(&captured.tail));
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn what_is_read_into_the_ring_is_kept_and_spilt_as_it_came(
+            pieces in prop::collection::vec(1usize..3 * BATCH, 10..20),
+            more in 0usize..1000,
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("out");
+            let paths = [path.clone(), folder.path().join("err")];
+            let limit = 3 * BATCH + more;
+            let mut capture = Capture::of_output(limit, Some(&Spill::new(move || paths, u64::MAX, None)));
+            let whole: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(pieces.iter().sum()).collect();
+            let mut rest = &whole[..];
+            let mut is_read = false;
+            for length in pieces {
+                let (piece, next) = rest.split_at(length);
+                is_read |= give(&mut capture, piece);
+                rest = next;
+            }
+            let captured = capture.finish();
+            assert_eq!(captured.written(), whole.len() as u64);
+            assert!(whole.starts_with(&captured.head) && whole.ends_with(&captured.tail));
+            if whole.len() > limit {
+                assert_eq!(captured.head.len() + captured.tail.len(), limit);
+                assert!(fs::read(path).expect("the file") == whole);
+            }
+            assert!(is_read || whole.len() < limit + 3 * BATCH);
         }
     }
 }

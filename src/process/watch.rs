@@ -23,6 +23,9 @@ use crate::time::clock;
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// How much is read at once of a process that writes more than is kept: so many bytes are read where they stay.
+const LARGE_CHUNK: usize = 4 * CHUNK;
+
 /// What a pipe is made to hold once its process writes a lot: fewer turns between it and us.
 const WIDE: usize = 1 << 20;
 
@@ -407,17 +410,26 @@ impl Stream<'_> {
     fn pull(&mut self) -> Pulled {
         let Self { fd, capture, wide, listener, .. } = self;
         let Some(open) = &*fd else { return Pulled::Nothing };
-        match BUFFER.with_borrow_mut(|buffer| {
-            read(open, &mut **buffer).inspect(|length| {
-                capture.push(&buffer[..*length]);
-                listener.inspect(|(listener, output)| listener.hear(*output, &buffer[..*length]));
+        let hear = |bytes: &[u8]| {
+            listener.inspect(|(listener, output)| listener.hear(*output, bytes));
+        };
+        let pulled = if let Some(place) = capture.place(LARGE_CHUNK) {
+            let pulled = read(open, &mut *place).inspect(|length| hear(&place[..*length]));
+            pulled.inspect(|length| capture.took(*length))
+        } else {
+            BUFFER.with_borrow_mut(|buffer| {
+                read(open, &mut **buffer).inspect(|length| {
+                    capture.push(&buffer[..*length]);
+                    hear(&buffer[..*length]);
+                })
             })
-        }) {
+        };
+        match pulled {
             Ok(0) => {
                 *fd = None;
                 Pulled::Nothing
             }
-            Ok(CHUNK) => {
+            Ok(CHUNK..) => {
                 if !*wide {
                     *wide = true;
                     // Users have a quota for this; without it the pipe stays as it was.
