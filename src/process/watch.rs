@@ -36,6 +36,9 @@ const DRAIN: usize = 64;
 /// After how many turns in a row with a little to read a stream is a flood of small pieces.
 const FLOOD: u32 = 8;
 
+/// What is a little, in bytes. Whoever writes more at a time is best read as fast as it comes: then neither side waits.
+const LITTLE: usize = 4096;
+
 /// How long such a flood gathers before it is read: waking up for each of its pieces would cost more than reading them.
 const GATHER: Duration = Duration::from_micros(100);
 
@@ -376,7 +379,7 @@ struct Stream<'a> {
     /// `None` once every writer has closed it.
     fd: Option<OwnedFd>,
     capture: Capture,
-    /// How many turns in a row have brought a little; a turn that brings much is as good as all but one of them.
+    /// How many turns in a row have brought a little; in a flood, all that have not brought much.
     streak: u32,
     /// Whether the pipe has been made wider.
     wide: bool,
@@ -394,12 +397,11 @@ impl Stream<'_> {
     fn pull_much(&mut self) {
         let mut pulled = self.pull();
         self.streak = match pulled {
-            Pulled::Full => FLOOD - 1,
-            Pulled::Part => self.streak.saturating_add(1),
-            Pulled::Nothing => 0,
+            Pulled::Part(_) if self.is_flood() || !pulled.is_much() => self.streak.saturating_add(1),
+            _ => 0,
         };
         for _ in 1..DRAIN {
-            if pulled != Pulled::Full {
+            if !pulled.is_much() {
                 break;
             }
             pulled = self.pull();
@@ -437,7 +439,8 @@ impl Stream<'_> {
                 }
                 Pulled::Full
             }
-            Ok(_) | Err(Errno::INTR) => Pulled::Part,
+            Ok(length) => Pulled::Part(length),
+            Err(Errno::INTR) => Pulled::Part(0),
             Err(_) => Pulled::Nothing,
         }
     }
@@ -448,10 +451,21 @@ impl Stream<'_> {
 enum Pulled {
     /// As much as fits: there is probably more.
     Full,
-    /// Something, and probably nothing more for now.
-    Part,
+    /// So many bytes, and probably nothing more for now.
+    Part(usize),
     /// Nothing is there, or nothing will come any more.
     Nothing,
+}
+
+impl Pulled {
+    /// Whether there is probably more: whoever writes that much at a time goes on meanwhile.
+    fn is_much(self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Part(length) => length >= LITTLE,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// The earlier of two points in time that may never come.
