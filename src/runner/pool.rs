@@ -12,10 +12,6 @@ use std::thread::{self, Scope};
 /// How many threads rayon has at most.
 pub(super) const MOST: usize = 64;
 
-/// How many threads beside rayon's may wait for work. What more of them have touched is given back: of thousands that wait
-/// for slow cases, most are never needed again.
-const SPARE: usize = 16;
-
 /// A piece of work.
 type Job<'t> = Box<dyn FnOnce() + Send + 't>;
 
@@ -37,8 +33,6 @@ struct State<'t> {
     jobs: VecDeque<Job<'t>>,
     /// How many threads there are.
     threads: usize,
-    /// How many there have been.
-    made: usize,
     /// How many of them wait for a job.
     idle: usize,
     is_over: bool,
@@ -47,7 +41,7 @@ struct State<'t> {
 impl<'p, 's, 't, 'e> Pool<'p, 's, 't, 'e> {
     /// The `workers` threads of rayon's, and none beside them yet.
     pub(super) fn new(rayon: &'p rayon::Scope<'s>, workers: usize, threads: &'t Scope<'t, 'e>) -> Self {
-        let state = State { jobs: VecDeque::new(), threads: 0, made: 0, idle: 0, is_over: false };
+        let state = State { jobs: VecDeque::new(), threads: 0, idle: 0, is_over: false };
         let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
         Self { rayon, free: Arc::new(AtomicUsize::new(workers)), threads, queue }
     }
@@ -76,10 +70,9 @@ impl<'p, 's, 't, 'e> Pool<'p, 's, 't, 'e> {
         let mut state = self.queue.lock();
         if state.idle <= state.jobs.len() {
             let queue = Arc::clone(&self.queue);
-            let thread = thread::Builder::new().name(format!("worker-{}", MOST + state.made));
+            let thread = thread::Builder::new().name(format!("worker-{}", MOST + state.threads));
             if thread.spawn_scoped(self.threads, move || queue.work()).is_ok() {
                 state.threads += 1;
-                state.made += 1;
             } else if state.threads == 0 {
                 drop(state);
                 return self.rayon.spawn(move |_| job());
@@ -112,8 +105,7 @@ impl<'t> Queue<'t> {
                 drop(state);
                 job();
                 state = self.lock();
-            } else if state.is_over || state.idle >= SPARE {
-                state.threads -= 1;
+            } else if state.is_over {
                 return;
             } else {
                 state.idle += 1;
@@ -130,7 +122,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
-    use crate::runner::pool::{Pool, SPARE};
+    use crate::runner::pool::Pool;
 
     #[test]
     fn jobs_run_beside_each_other_and_all_are_done() {
@@ -152,10 +144,6 @@ mod tests {
                         });
                     }
                     while done.load(Ordering::Relaxed) < 100 * (round + 1) {
-                        thread::yield_now();
-                    }
-                    // Most of the threads for this round end with it: the others wait for the next one.
-                    while pool.queue.lock().threads > SPARE {
                         thread::yield_now();
                     }
                 }
