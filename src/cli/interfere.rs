@@ -14,6 +14,7 @@ use crate::cli::settings::SettingArguments;
 use crate::cli::{complain, fail, print};
 use crate::config::Origin;
 use crate::model::{CaseId, CaseResult, signal_name};
+use crate::process;
 use crate::session::{
     Charge, Config, ExitStatus, Finding, Guilt, InterfereError, InterfereProgress as Progress, Investigated,
     Thoroughness, interfere,
@@ -74,6 +75,7 @@ pub(super) fn execute(arguments: &InterfereArguments) -> Result<ExitStatus, Box<
     };
     let config = Config { jobs: config.jobs.max(fewest), ..config };
     let thoroughness = Thoroughness { tries: arguments.tries, time_limit: arguments.time_limit };
+    process::narrow_heaps();
     let charge = Charge::take()?;
     charge.complaint().into_iter().for_each(complain);
     let mut tell = |progress| {

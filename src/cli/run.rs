@@ -103,7 +103,6 @@ fn list(plan: &TestPlan, format: Format, settings: &Settings) -> io::Result<Exit
 }
 
 fn run(plan: TestPlan, config: &Config, console: Console) -> Result<ExitStatus, Box<dyn Error>> {
-    process::narrow_heaps();
     let is_part = plan.shard.is_some();
     let ended = carry_out(|control| {
         let mut config = config.clone();
@@ -130,6 +129,7 @@ fn run(plan: TestPlan, config: &Config, console: Console) -> Result<ExitStatus, 
 pub(super) fn carry_out(
     start: impl FnOnce(&Control) -> Result<Ended, SessionError>,
 ) -> Result<Ended, Box<dyn Error>> {
+    process::narrow_heaps();
     let charge = Charge::take()?;
     charge.complaint().into_iter().for_each(complain);
     let ended = start(charge.control())?;

@@ -87,8 +87,13 @@ impl Capture {
         }
     }
 
-    /// Passes on what was withheld.
-    fn spill_withheld(&mut self) {
+    /// Whether the spill has not been given everything yet.
+    pub(in crate::process) fn is_withholding(&self) -> bool {
+        self.withheld > 0 && self.spill.is_some()
+    }
+
+    /// Gives the spill what was withheld.
+    pub(in crate::process) fn spill_withheld(&mut self) {
         let count = std::mem::take(&mut self.withheld);
         let Some(spill) = self.spill.as_mut().filter(|_| count > 0) else { return };
         let (newest, before) = self.ring.split_at(self.oldest);

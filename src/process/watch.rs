@@ -23,9 +23,6 @@ use crate::time::clock;
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// How much is read at once of a process that writes more than is kept: so many bytes are read where they stay.
-const LARGE_CHUNK: usize = 4 * CHUNK;
-
 /// What a pipe is made to hold once its process writes a lot: fewer turns between it and us.
 const WIDE: usize = 1 << 20;
 
@@ -45,6 +42,9 @@ const GATHER: Duration = Duration::from_micros(100);
 /// How long the output of a process is not looked at when it has just begun. Most that are over by then have written less
 /// than a pipe holds; the others wait no longer than this.
 const YOUTH: Duration = Duration::from_millis(1);
+
+/// After how long a pause in its output the log of a process has all of it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often something that gives no sign is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -279,8 +279,10 @@ impl<'a> Watch<'a> {
         let wake = earliest(wake, youth);
         let wake = earliest(wake, self.quota.as_ref().and_then(|quota| quota.next(now)));
         let mut timeout = wake.map(|wake| wake.saturating_duration_since(now));
-        if is_flooded {
-            timeout = Some(timeout.map_or(GATHER, |timeout| timeout.min(GATHER)));
+        let is_withholding = !is_flooded && self.streams.iter().any(|stream| stream.capture.is_withholding());
+        if is_flooded || is_withholding {
+            let longest = if is_flooded { GATHER } else { PAUSE };
+            timeout = Some(timeout.map_or(longest, |timeout| timeout.min(longest)));
         }
         let mut fds = Vec::with_capacity(6);
         match awaited {
@@ -304,9 +306,9 @@ impl<'a> Watch<'a> {
         if let Some((fd, _)) = &self.stdin {
             fds.push(PollFd::new(fd, PollFlags::OUT));
         }
-        if poll(&mut fds, timeout.map(timespec).as_ref()).is_err() {
+        let Ok(count) = poll(&mut fds, timeout.map(timespec).as_ref()) else {
             return false; // Interrupted by a signal of the host: another turn follows.
-        }
+        };
         let mut ready: u8 =
             fds[first_pipe..].iter().rev().fold(0, |bits, fd| bits << 1 | u8::from(!fd.revents().is_empty()));
         let is_blind = matches!(awaited, Awaited::Leader) && processes == 0;
@@ -320,6 +322,9 @@ impl<'a> Watch<'a> {
             ready |= (1 << self.open_streams()) - 1;
         }
         self.transfer(ready);
+        if is_withholding && count == 0 {
+            self.streams.iter_mut().for_each(|stream| stream.capture.spill_withheld());
+        }
         exited
     }
 
@@ -415,7 +420,7 @@ impl Stream<'_> {
         let hear = |bytes: &[u8]| {
             listener.inspect(|(listener, output)| listener.hear(*output, bytes));
         };
-        let pulled = if let Some(place) = capture.place(LARGE_CHUNK) {
+        let pulled = if let Some(place) = capture.place(CHUNK) {
             let pulled = read(open, &mut *place).inspect(|length| hear(&place[..*length]));
             pulled.inspect(|length| capture.took(*length))
         } else {
@@ -431,7 +436,7 @@ impl Stream<'_> {
                 *fd = None;
                 Pulled::Nothing
             }
-            Ok(CHUNK..) => {
+            Ok(CHUNK) => {
                 if !*wide {
                     *wide = true;
                     // Users have a quota for this; without it the pipe stays as it was.

@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{Run, Suite};
+use rustix::process::Signal;
+
+use crate::support::{Run, Suite, send};
 
 /// The attachments that the JUnit report names.
 fn attachments(run: &Run) -> Vec<String> {
@@ -96,6 +100,26 @@ fn a_log_has_an_end() {
     let log = fs::read(suite.path().join(&attachments(&run)[0])).expect("there");
     assert!(log.len() > 64 << 20 && log.len() < (64 << 20) + 100, "{}", log.len());
     assert!(log.ends_with(b"the output did not ...]\n"));
+}
+
+#[test]
+fn a_log_has_everything_when_the_output_pauses() {
+    let suite =
+        Suite::of("a.test.json", r#"{ "run": "head -c 12345678 /dev/zero; echo the last line; sleep 60" }"#);
+    let child = suite.start(&[]);
+    let begin = Instant::now();
+    let is_complete = || {
+        let runs = suite.path().join(".partest/runs");
+        let files = if runs.exists() { files_below(&runs) } else { Vec::new() };
+        let log = files.into_iter().find(|file| file.extension().is_some_and(|ending| ending == "out"));
+        log.and_then(|log| fs::read(log).ok()).is_some_and(|log| log.ends_with(b"the last line\n"))
+    };
+    while !is_complete() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "the log has no end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    send(&child, Signal::INT);
+    suite.finish(child).expect_code(130);
 }
 
 #[test]

@@ -261,6 +261,20 @@ fn history_can_be_switched_off_in_three_ways() {
 }
 
 #[test]
+fn a_list_asks_the_history_only_what_it_contains() {
+    let suite = suite().file(".partest/history.db", "no database");
+    let list = suite.run(&["--list", "s"]).expect_code(0);
+    assert!(
+        list.stdout.starts_with("s/a::passes\n") && list.stderr.is_empty(),
+        "{}{}",
+        list.stdout,
+        list.stderr
+    );
+    let asked = suite.run(&["--list", "s", "--not-run"]).expect_code(0);
+    assert!(asked.stderr.contains("is damaged"), "{}", asked.stderr);
+}
+
+#[test]
 fn a_damaged_history_is_no_failure() {
     let suite = suite();
     fs::create_dir_all(suite.path().join(".partest")).expect("a folder");
