@@ -76,6 +76,7 @@ pub use lower::{DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT};
 pub(crate) use mirror::unknown_key;
 pub(crate) use node::{Entry, Node, SourceId, Span, Value};
 pub use outside::Outside;
+pub(crate) use paths::below;
 pub use paths::climbs;
 pub use schema::{descriptor_schema, suite_schema};
 pub use scope::BUILT_IN;

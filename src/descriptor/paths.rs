@@ -64,17 +64,21 @@ pub(crate) enum Reach {
 impl Reach {
     /// From a folder up to the root; a folder outside of the root reaches nothing above itself.
     pub(crate) fn to_root(folder: &Path, root: &Path) -> Self {
-        // Paths that are spelled alike are compared as texts, which is several times faster than part by part.
-        let (bytes, above) = (folder.as_os_str().as_bytes(), root.as_os_str().as_bytes());
-        let below = match bytes.strip_prefix(above) {
-            Some([]) => return Self::Up(0),
-            Some([b'/', below @ ..]) => {
-                Some(Path::new(OsStr::from_bytes(below))).filter(|path| path.is_relative())
-            }
-            _ => None,
-        };
-        let below = below.or_else(|| folder.strip_prefix(root).ok());
-        Self::Up(below.map_or(0, |below| below.components().count()))
+        Self::Up(below(folder, root).map_or(0, |below| below.components().count()))
+    }
+}
+
+/// What of a path lies below a folder, as `Path::strip_prefix` tells it, but several times faster where both are spelled
+/// alike.
+pub(crate) fn below<'p>(path: &'p Path, folder: &Path) -> Option<&'p Path> {
+    let (text, above) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
+    match text.strip_prefix(above).filter(|_| !above.is_empty()) {
+        // Another slash, or a dot, may have to be left out.
+        Some([b'/', rest @ ..]) if !rest.starts_with(b"/") && !rest.starts_with(b".") => {
+            Some(Path::new(OsStr::from_bytes(rest)))
+        }
+        Some([]) => Some(Path::new("")),
+        _ => path.strip_prefix(folder).ok(),
     }
 }
 
@@ -150,4 +154,21 @@ pub(crate) fn check_glob(text: &str, span: Span) -> Result<(), Problem> {
             "write a character that is meant as it stands with a backslash before it, or in brackets: `[[]`",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::below;
+
+    #[test]
+    fn what_lies_below_a_folder_is_what_the_standard_library_says() {
+        let paths = ["/", "/a", "/a/", "/a/b", "/a//b", "/a/./b", "/ab/c", "/a/b/c", "a", "a/b", ""];
+        for path in paths.map(Path::new) {
+            for folder in paths.map(Path::new) {
+                assert_eq!(below(path, folder), path.strip_prefix(folder).ok(), "{path:?} below {folder:?}");
+            }
+        }
+    }
 }

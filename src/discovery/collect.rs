@@ -11,7 +11,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::descriptor::{
     self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, SIZE_LIMIT,
-    quote, read,
+    below, quote, read,
 };
 use crate::discovery::outside::Surroundings;
 use crate::discovery::suites::{Suites, whole_file};
@@ -94,10 +94,9 @@ fn add_suites(found: &Found, suites: &mut Suites) -> Vec<Arc<Path>> {
     folders
 }
 
-/// Whether a folder holds a file, as far as their texts tell, which is several times faster than to compare part by part.
+/// Whether a file lies in a folder, and in none below it.
 fn is_directly_in(file: &Path, folder: &Path) -> bool {
-    let below = file.as_os_str().as_bytes().strip_prefix(folder.as_os_str().as_bytes());
-    below.is_some_and(|below| matches!(below, [b'/', name @ ..] if !name.contains(&b'/')))
+    below(file, folder).is_some_and(|name| !name.as_os_str().as_bytes().contains(&b'/'))
 }
 
 /// The files with what their folders give them.
@@ -140,7 +139,7 @@ struct Opened(Option<(Arc<Path>, disk::Folder)>);
 impl Opened {
     fn read(&mut self, file: &File<'_>) -> Result<Vec<u8>, ReadError> {
         let path = &file.candidate.path;
-        if self.0.as_ref().is_none_or(|(last, _)| last.as_os_str() != file.folder.as_os_str()) {
+        if self.0.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, &file.folder)) {
             self.0 = disk::Folder::open(&file.folder).ok().map(|opened| (Arc::clone(&file.folder), opened));
         }
         match (&self.0, path.file_name()) {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::descriptor::Format;
+use crate::descriptor::{Format, below};
 use crate::text::terminal::is_unprintable;
 
 /// What stands between the stem and the ending of a descriptor.
@@ -66,12 +66,7 @@ pub(crate) fn display(path: &Path) -> Cow<'_, str> {
 
 /// The same, relative to a folder that the path lies in; a path that lies elsewhere stays whole.
 pub(crate) fn display_below<'p>(path: &'p Path, folder: &Path) -> Cow<'p, str> {
-    let (bytes, above) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
-    // Several times faster than to compare paths part by part, as long as both are spelled alike.
-    match bytes.strip_prefix(above).and_then(|rest| rest.strip_prefix(b"/")) {
-        Some(rest) => display(Path::new(OsStr::from_bytes(rest))),
-        None => display(path.strip_prefix(folder).unwrap_or(path)),
-    }
+    display(below(path, folder).unwrap_or(path))
 }
 
 /// Whether an id may hold an escaped path.
