@@ -3,7 +3,7 @@
 use crate::model::Captured;
 use crate::process::spill::{Spill, StreamSpill};
 
-/// How much more than one piece a ring must hold for pieces to be read into it.
+/// How much a spill is given at once, in bytes. A ring that pieces are read into holds as much and one piece more.
 const BATCH: usize = 256 << 10;
 
 /// What is kept of a stream: its first bytes, and a ring of its last.

@@ -30,11 +30,12 @@ const WIDE: usize = 1 << 20;
 /// somebody else keeps writing.
 const DRAIN: usize = 64;
 
+/// Less than this is a little, in bytes. Whoever writes more at a time is best read as fast as it comes: then neither side
+/// waits.
+const LITTLE: usize = 4096;
+
 /// After how many turns in a row with a little to read a stream is a flood of small pieces.
 const FLOOD: u32 = 8;
-
-/// What is a little, in bytes. Whoever writes more at a time is best read as fast as it comes: then neither side waits.
-const LITTLE: usize = 4096;
 
 /// How long such a flood gathers before it is read: waking up for each of its pieces would cost more than reading them.
 const GATHER: Duration = Duration::from_micros(100);
@@ -278,12 +279,10 @@ impl<'a> Watch<'a> {
         let youth = self.youth.filter(|end| now < *end && matches!(awaited, Awaited::Leader));
         let wake = earliest(wake, youth);
         let wake = earliest(wake, self.quota.as_ref().and_then(|quota| quota.next(now)));
-        let mut timeout = wake.map(|wake| wake.saturating_duration_since(now));
         let is_withholding = !is_flooded && self.streams.iter().any(|stream| stream.capture.is_withholding());
-        if is_flooded || is_withholding {
-            let longest = if is_flooded { GATHER } else { PAUSE };
-            timeout = Some(timeout.map_or(longest, |timeout| timeout.min(longest)));
-        }
+        let longest = if is_flooded { Some(GATHER) } else { is_withholding.then_some(PAUSE) };
+        let left = wake.map(|wake| wake.saturating_duration_since(now));
+        let timeout = [left, longest].into_iter().flatten().min();
         let mut fds = Vec::with_capacity(6);
         match awaited {
             Awaited::Leader => fds.extend(self.pidfd.as_ref().map(|pidfd| PollFd::new(pidfd, PollFlags::IN))),
