@@ -20,8 +20,9 @@ pub struct Capture {
     oldest: usize,
     dropped: u64,
     spill: Option<StreamSpill>,
-    /// How many of the last bytes of the ring the spill has not been given yet: it takes many of them at once.
-    withheld: usize,
+    /// How many of the last bytes the spill has not been given: it takes many of them at once. The ring has them as long as
+    /// the spill is not full.
+    withheld: u64,
 }
 
 impl Capture {
@@ -60,8 +61,8 @@ impl Capture {
     pub(in crate::process) fn took(&mut self, count: usize) {
         self.dropped += count as u64;
         self.oldest = (self.oldest + count) % self.ring.len();
-        self.withheld += count;
-        if self.withheld >= BATCH {
+        self.withheld += count as u64;
+        if self.withheld >= BATCH as u64 {
             self.spill_withheld();
         }
     }
@@ -87,34 +88,45 @@ impl Capture {
         }
     }
 
-    /// Whether the spill has not been given everything yet.
+    /// Whether the spill has not been given everything yet that it takes before the end.
     pub(in crate::process) fn is_withholding(&self) -> bool {
-        self.withheld > 0 && self.spill.is_some()
+        self.withheld > 0 && self.spill.as_ref().is_some_and(|spill| !spill.is_full())
     }
 
-    /// Gives the spill what was withheld.
+    /// Gives the spill what was withheld, as far as it takes it.
     pub(in crate::process) fn spill_withheld(&mut self) {
-        let count = std::mem::take(&mut self.withheld);
-        let Some(spill) = self.spill.as_mut().filter(|_| count > 0) else { return };
+        if self.is_withholding()
+            && let Some(mut spill) = self.spill.take()
+        {
+            let taken: usize = self.last().into_iter().map(|bytes| spill.push(bytes)).sum();
+            self.withheld -= taken as u64;
+            self.spill = Some(spill);
+        }
+    }
+
+    /// What the ring has of what was withheld.
+    fn last(&self) -> [&[u8]; 2] {
+        let count = usize::try_from(self.withheld).unwrap_or(usize::MAX).min(self.ring.len());
         let (newest, before) = self.ring.split_at(self.oldest);
         let before = &before[before.len() - count.saturating_sub(newest.len())..];
-        let newest = &newest[newest.len().saturating_sub(count)..];
-        [before, newest].into_iter().filter(|bytes| !bytes.is_empty()).for_each(|bytes| spill.push(bytes));
+        [before, &newest[newest.len().saturating_sub(count)..]]
     }
 
     /// Passes on everything from the beginning, once it is more than what is kept.
     fn spill_over(&mut self, bytes: &[u8]) {
         self.spill_withheld();
         let Some(spill) = &mut self.spill else { return };
+        let mut pieces = [&[][..], &[], bytes];
         if !spill.has_begun() {
             if self.head.len() + self.ring.len() + bytes.len() <= self.head_limit + self.ring_limit {
                 return;
             }
             // Nothing has been overwritten yet, so both are in order.
-            spill.push(&self.head);
-            spill.push(&self.ring);
+            pieces = [&self.head, &self.ring, bytes];
         }
-        spill.push(bytes);
+        for piece in pieces {
+            self.withheld += (piece.len() - spill.push(piece)) as u64;
+        }
     }
 
     /// What was kept. The tail is empty when nothing was dropped.
@@ -122,7 +134,9 @@ impl Capture {
     pub fn finish(mut self) -> Captured {
         self.spill_withheld();
         if let Some(spill) = self.spill.take() {
-            spill.finish();
+            let last = self.last();
+            let missing = self.withheld - last.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+            spill.finish(missing, last);
         }
         self.ring.rotate_left(self.oldest);
         if self.dropped == 0 {
@@ -150,6 +164,7 @@ mod tests {
 
     use super::{BATCH, Capture};
     use crate::process::Spill;
+    use crate::text::redact::Redactor;
 
     /// Gives it a piece, as far as it can be so by reading into its ring; says whether any was.
     fn give(capture: &mut Capture, mut piece: &[u8]) -> bool {
@@ -220,6 +235,42 @@ mod tests {
                 assert!(fs::read(path).expect("the file") == whole);
             }
             assert!(is_read || whole.len() < limit + 3 * BATCH);
+        }
+
+        #[test]
+        fn a_spill_has_the_first_and_the_last_bytes(
+            pieces in prop::collection::vec(1usize..2 * BATCH, 1..16),
+            most in 1usize..8 * BATCH,
+            has_secret in any::<bool>(),
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("out");
+            let paths = [path.clone(), folder.path().join("err")];
+            let redactor = Redactor::new(["\u{1}\u{2}\u{3}\u{4}"].into_iter().filter(|_| has_secret)).expect("small");
+            let limit = 3 * BATCH;
+            let mut capture = Capture::of_output(limit, Some(&Spill::new(move || paths, most as u64, redactor)));
+            let whole: Vec<u8> = (0u8..251).cycle().map(|byte| byte.max(10)).take(pieces.iter().sum()).collect();
+            let mut rest = &whole[..];
+            for length in pieces {
+                let (piece, next) = rest.split_at(length);
+                give(&mut capture, piece);
+                rest = next;
+            }
+            let captured = capture.finish();
+            assert_eq!(captured.written(), whole.len() as u64);
+            let kept = limit / 2;
+            let expected = match whole.len() {
+                length if length <= limit => {
+                    assert!(!path.exists());
+                    return Ok(());
+                }
+                length if length <= most + kept => whole,
+                length => {
+                    let gap = format!("\n[... {} bytes are left out here ...]\n", length - most - kept);
+                    [&whole[..most], gap.as_bytes(), &whole[length - kept..]].concat()
+                }
+            };
+            assert!(fs::read(path).expect("the file") == expected);
         }
     }
 }

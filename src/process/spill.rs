@@ -1,4 +1,4 @@
-//! The whole of a long output on disk, while memory holds its head and its tail.
+//! A long output on disk, while memory holds its head and its tail.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -16,6 +16,7 @@ use crate::text::redact::{Masking, Redactor};
 #[derive(Clone, Debug)]
 pub struct Spill {
     paths: Arc<Paths>,
+    /// At least one.
     most: u64,
     redactor: Option<Redactor>,
 }
@@ -25,8 +26,8 @@ type Paths = LazyLock<[PathBuf; 2], Box<dyn FnOnce() -> [PathBuf; 2] + Send>>;
 
 impl Spill {
     /// Into the files for the standard output and the standard error that `paths` gives, which are made when they are
-    /// needed, with so many bytes of each at most; what follows is left out, and the file says so. `redactor` masks secrets
-    /// on the way.
+    /// needed. Of each, `most` bytes are written as they come; of what follows, what memory still holds when the stream is
+    /// over is added then, and the file says how much is left out before it. `redactor` masks secrets on the way.
     #[must_use]
     pub fn new(
         paths: impl FnOnce() -> [PathBuf; 2] + Send + 'static,
@@ -46,9 +47,8 @@ impl Spill {
         for (number, output) in outputs.into_iter().enumerate() {
             if output.dropped == 0 && output.head.len() + output.tail.len() > most {
                 let mut stream = self.stream(number);
-                stream.push(&output.head);
-                stream.push(&output.tail);
-                stream.finish();
+                let taken = stream.push(&output.head);
+                stream.finish(0, [&output.head[taken..], &output.tail]);
             }
         }
     }
@@ -91,11 +91,13 @@ pub(in crate::process) struct StreamSpill {
     paths: Arc<Paths>,
     /// Which of them is its own.
     number: usize,
+    /// How many more bytes it takes as they come.
     left: u64,
     masking: Option<Masking>,
     /// Its file while it is open. Where descriptors are scarce it is opened for each piece.
     file: Option<File>,
     has_begun: bool,
+    /// Whether nothing more can be written.
     is_over: bool,
 }
 
@@ -105,23 +107,49 @@ impl StreamSpill {
         self.has_begun || self.is_over
     }
 
-    /// Takes the next bytes. A disk that is full ends the file, not the case.
-    pub(in crate::process) fn push(&mut self, bytes: &[u8]) {
-        if self.is_over {
-            return;
-        }
-        let written = match self.masking.as_mut().map(|masking| masking.push(bytes)) {
-            Some(masked) => self.write(&masked),
-            None => self.write(bytes),
-        };
-        self.is_over |= written.is_err();
+    /// Whether it takes no more before the stream is over.
+    pub(in crate::process) fn is_full(&self) -> bool {
+        self.left == 0
     }
 
-    /// Writes what was held back. Nothing, if it never began.
-    pub(in crate::process) fn finish(mut self) {
-        if let (Some(masking), true, false) = (self.masking.take(), self.has_begun, self.is_over) {
-            let _ = self.write(&masking.finish());
+    /// Takes the next bytes, and says how many of them: it may get full. A disk that is full ends the file, not the case.
+    pub(in crate::process) fn push(&mut self, bytes: &[u8]) -> usize {
+        let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.left -= fits as u64;
+        let bytes = &bytes[..fits];
+        if fits > 0 && !self.is_over {
+            let written = match self.masking.as_mut().map(|masking| masking.push(bytes)) {
+                Some(masked) => self.write(&masked),
+                None => self.write(bytes),
+            };
+            self.is_over = written.is_err();
         }
+        fits
+    }
+
+    /// Takes the last bytes, before which so many are missing. Does nothing if it never began.
+    pub(in crate::process) fn finish(mut self, missing: u64, last: [&[u8]; 2]) {
+        if self.has_begun && !self.is_over {
+            // The case is over, however full the disk is.
+            let _ = self.write_last(missing, last);
+        }
+    }
+
+    fn write_last(&mut self, missing: u64, last: [&[u8]; 2]) -> io::Result<()> {
+        let gap = if missing > 0 {
+            format!("\n[... {missing} bytes are left out here ...]\n")
+        } else {
+            String::new()
+        };
+        let Some(mut masking) = self.masking.take() else {
+            return [gap.as_bytes(), last[0], last[1]].iter().try_for_each(|bytes| self.write(bytes));
+        };
+        if missing == 0 {
+            self.write(&masking.push(&last.concat()))?;
+            return self.write(&masking.finish());
+        }
+        let (before, after) = masking.finish_around_gap(&last.concat());
+        self.write(&[&before, gap.as_bytes(), &after].concat())
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -136,13 +164,7 @@ impl StreamSpill {
             None => create(path)?,
         };
         self.has_begun = true;
-        let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-        file.write_all(&bytes[..fits])?;
-        self.left -= fits as u64;
-        if fits < bytes.len() {
-            self.is_over = true;
-            file.write_all(CAPPED)?;
-        }
+        file.write_all(bytes)?;
         self.file = Some(file).filter(|_| !disk::is_scarce());
         Ok(())
     }
@@ -161,9 +183,6 @@ fn replace(from: &Path, to: &Path) {
         let _ = fs::remove_file(to);
     }
 }
-
-/// The last line of a file that could not take everything.
-const CAPPED: &[u8] = b"\n[... the log ends here, the output did not ...]\n";
 
 /// A new file that only this user can read, in a folder that is made for it.
 fn create(path: &Path) -> io::Result<File> {

@@ -37,6 +37,10 @@ const LITTLE: usize = 4096;
 /// After how many turns in a row with a little to read a stream is a flood of small pieces.
 const FLOOD: u32 = 8;
 
+/// How often the pipe of a process that writes a lot is looked into again before this thread waits for more: to fall asleep
+/// and wake up takes longer than the next piece.
+const GLANCES: u32 = 5;
+
 /// How long such a flood gathers before it is read: waking up for each of its pieces would cost more than reading them.
 const GATHER: Duration = Duration::from_micros(100);
 
@@ -404,8 +408,13 @@ impl Stream<'_> {
             Pulled::Part(_) if self.is_flood() || !pulled.is_much() => self.streak.saturating_add(1),
             _ => 0,
         };
+        let mut glances = 0;
         for _ in 1..DRAIN {
-            if !pulled.is_much() {
+            if pulled.is_much() {
+                glances = 0;
+            } else if pulled == Pulled::Nothing && self.wide && self.fd.is_some() && glances < GLANCES {
+                glances += 1;
+            } else {
                 break;
             }
             pulled = self.pull();

@@ -1,7 +1,8 @@
 //! The whole output of what did not pass, in files.
 //!
 //! Output that fits into memory is written when it is known that the attempt did not pass; longer output goes to its
-//! file while it comes, and the file is removed if the attempt passes.
+//! file while it comes, and the file is removed if the attempt passes. Of a very long one the file has the beginning and
+//! the end.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,8 +14,8 @@ use crate::model::{Attempt, Captured, CaseId, Outcome};
 use crate::process::Spill;
 use crate::text::redact::Redactor;
 
-/// The most bytes of a file.
-const MOST: u64 = 64 << 20;
+/// How many bytes go to a file while they come. Of what follows it gets the end, as much of it as is kept in memory.
+const FIRST: u64 = 16 << 20;
 
 /// The most characters of an id in the name of a file.
 const NAME: usize = 80;
@@ -34,7 +35,7 @@ impl LogFolder {
         let (folder, id) = (self.path.clone(), id.clone());
         let paths =
             move || ["out", "err"].map(|stream| folder.join(name(id.as_str(), attempt, step, stream)));
-        Spill::new(paths, MOST, redactor.cloned())
+        Spill::new(paths, FIRST, redactor.cloned())
     }
 
     /// Where the output of a service goes that is too long for memory, and what reports call the files. `number` is
@@ -48,7 +49,7 @@ impl LogFolder {
         let names = ["out", "err"].map(|stream| format!("{}.{number}.{stream}", file_name(id)));
         let shown = names.each_ref().map(|name| self.shown.join(name).to_string_lossy().into_owned());
         let paths = names.map(|name| self.path.join(name));
-        (Spill::new(|| paths, MOST, redactor.cloned()), shown)
+        (Spill::new(|| paths, FIRST, redactor.cloned()), shown)
     }
 
     /// Writes or removes the files of an attempt, whose outputs are masked already; gives the names of those there are.

@@ -227,6 +227,12 @@ impl Masking {
     pub fn finish(self) -> Vec<u8> {
         self.redactor.bytes(&self.held).into_owned()
     }
+
+    /// The rest, when only `last` follows and bytes are missing before it: what stands before them, and what after them.
+    #[must_use]
+    pub fn finish_around_gap(self, last: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        (self.redactor.before_gap(&self.held), self.redactor.after_gap(last))
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +264,9 @@ mod tests {
         assert_eq!(redactor.before_gap(b"x hunter22 hunt"), b"x *** ***");
         assert_eq!(redactor.after_gap(b"er22 hunter22"), b"*** ***");
         assert_eq!(redactor.before_gap(b"nothing"), b"nothing");
+        let mut masking = Masking::new(redactor.clone());
+        assert_eq!(masking.push(b"a log of hunter22 and hunt"), b"a log of *** a");
+        assert_eq!(masking.finish_around_gap(b"er22, too"), (b"nd ***".to_vec(), b"***, too".to_vec()));
         let mut text = "a hunter22 hunter…ter22 hun… hunter".to_owned();
         redactor.excerpts(&mut text);
         assert_eq!(text, "a *** ***…*** hun… hunter");

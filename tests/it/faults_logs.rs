@@ -36,8 +36,8 @@ fn the_whole_output_of_what_fails_is_on_disk_and_named() {
         "a.test.json",
         r#"{ "cases": [
           { "name": "../short & odd", "run": "echo out; echo err >&2; exit 1" },
-          { "name": "long", "run": "seq 3000000; exit 1", "expect": { "exit": 0 } },
-          { "name": "long, too, but passes", "run": "seq 3000000" },
+          { "name": "long", "run": "seq 2500000; exit 1", "expect": { "exit": 0 } },
+          { "name": "long, too, but passes", "run": "seq 2500000" },
           { "name": "silent", "run": "exit 1" },
           { "name": "flaky", "run": "echo try $PARTEST_ATTEMPT; test $PARTEST_ATTEMPT = 2", "retries": 1 }
         ] }"#,
@@ -54,7 +54,7 @@ fn the_whole_output_of_what_fails_is_on_disk_and_named() {
     }
     contents.sort_by_key(String::len);
     assert_eq!(&contents[..3], ["out\n", "err\n", "try 1\n"]);
-    let whole: String = (1..=3_000_000).map(|n| format!("{n}\n")).collect();
+    let whole: String = (1..=2_500_000).map(|n| format!("{n}\n")).collect();
     assert!(contents[3] == whole, "{} bytes of {}", contents[3].len(), whole.len());
     // None of those that passed.
     let logs: Vec<_> = files_below(&suite.path().join(".partest/runs"))
@@ -93,13 +93,26 @@ fn the_logs_of_every_failed_attempt_are_named() {
 }
 
 #[test]
-#[ignore = "long: ./tests/run"]
-fn a_log_has_an_end() {
-    let suite = Suite::of("a.test.json", r#"{ "run": "head -c 100000000 /dev/zero; exit 1" }"#);
-    let run = suite.run(&[]).expect_code(1);
-    let log = fs::read(suite.path().join(&attachments(&run)[0])).expect("there");
-    assert!(log.len() > 64 << 20 && log.len() < (64 << 20) + 100, "{}", log.len());
-    assert!(log.ends_with(b"the output did not ...]\n"));
+fn a_log_has_the_beginning_and_the_end() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "defaults": { "secrets": ["TOKEN"], "env": { "TOKEN": "hunter22" } }, "cases": [
+          { "name": "huge", "run": "echo first; head -c 30000000 /dev/zero; echo $TOKEN is last; exit 1" },
+          { "name": "long", "run": "echo first; head -c 19000000 /dev/zero; echo $TOKEN is last; exit 1" }
+        ] }"#,
+    );
+    let run = suite.run(&["-j", "1"]).expect_code(1);
+    let logs: Vec<_> =
+        attachments(&run).iter().map(|name| fs::read(suite.path().join(name)).expect("a log")).collect();
+    let [huge, long] = &logs[..] else { panic!("{}", logs.len()) };
+    for log in &logs {
+        assert!(log.starts_with(b"first\n\0") && log.ends_with(b"\0*** is last\n"));
+    }
+    assert_eq!(long.len(), 6 + 19_000_000 + "*** is last\n".len());
+    let (first, last) = (16 << 20, 4 << 20);
+    let gap = format!("\0\n[... {} bytes are left out here ...]\n\0", 6 + 30_000_000 + 17 - first - last);
+    assert!(huge[first - 1..].starts_with(gap.as_bytes()));
+    assert_eq!(huge.len(), first + gap.len() - 2 + last - "hunter22".len() + "***".len());
 }
 
 #[test]
