@@ -16,6 +16,7 @@ mod admission;
 mod cancellation;
 mod capture;
 mod census;
+mod chunk;
 mod conversation;
 mod descriptors;
 mod error;

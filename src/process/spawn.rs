@@ -15,12 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, chdir, kill_process, setrlimit, setsid};
 
+use crate::process::chunk::with_chunk;
 use crate::process::linux::reap;
 use crate::process::seccomp::Filter;
-
-/// How much stack a process has until it has its program, in bytes. It needs less than two thousand; each thread that starts
-/// processes keeps as much.
-const STACK: usize = 8 << 10;
 
 /// The highest signal.
 const LAST_SIGNAL: c_int = 64;
@@ -137,19 +134,19 @@ pub(in crate::process) fn spawn(
 
 /// Makes the new process, and waits until it has its program or has ended.
 fn give_birth(errand: &mut Errand<'_>) -> Result<Spawned, Errno> {
-    let mut stack = [MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: the stack grows downwards from the end of an array that lives on, as does the errand, until the new process
-    // has its own memory or has ended: with CLONE_VFORK this thread waits for that. `become_program` fits the signature
-    // and never returns. With CLONE_PIDFD the kernel writes a descriptor to the place that is given as the id's.
-    let pid = unsafe {
+    // It needs less than two thousand bytes of stack. On that of this thread they would be kept by each thread that waits.
+    let pid = with_chunk(|stack| {
+        // SAFETY: any bytes are as good as others to stacks, and a `u128` is aligned as they are.
+        let (_, stack, _) = unsafe { stack.align_to_mut::<MaybeUninit<u128>>() };
         let top = stack.as_mut_ptr_range().end.cast::<c_void>();
-        libc::clone(become_program, top, flags, (&raw mut *errand).cast(), &raw mut pidfd)
-    };
-    if pid < 0 {
-        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::AGAIN));
-    }
+        // SAFETY: the stack grows downwards from the end of memory that nobody else uses until the new process has its own
+        // or has ended, nor does the errand go: with CLONE_VFORK this thread waits for that. `become_program` fits the
+        // signature and never returns. With CLONE_PIDFD the kernel writes a descriptor to the place that is given as the
+        // id's.
+        check(unsafe { libc::clone(become_program, top, flags, (&raw mut *errand).cast(), &raw mut pidfd) })
+    })?;
     let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
     if pidfd < 0 {
         // Linux before 5.2 knows nothing of it.
@@ -241,10 +238,10 @@ fn set_mask(mask: u64) -> u64 {
     before
 }
 
-/// The error of a call that says -1.
-fn check(result: c_int) -> Result<(), Errno> {
+/// What a call says, or its error when that is -1.
+fn check(result: c_int) -> Result<c_int, Errno> {
     if result >= 0 {
-        return Ok(());
+        return Ok(result);
     }
     Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
 }

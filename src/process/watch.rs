@@ -1,7 +1,6 @@
 //! Watching one process: a single poll loop over its pidfd, its pipes and the cancellation, with the next
 //! deadline as its timeout.
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -13,15 +12,13 @@ use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_gr
 use crate::model::{Captured, End};
 use crate::process::cancellation::{Cancellation, Urgency};
 use crate::process::capture::Capture;
+use crate::process::chunk::{CHUNK, with_chunk};
 use crate::process::orphans::Leader;
 use crate::process::quota::Quota;
 use crate::process::start::Started;
 use crate::process::sweep::{LAST_WAIT, Presence};
 use crate::process::{Command, Limits, Listener, Output};
 use crate::time::clock;
-
-/// How much is read at once.
-const CHUNK: usize = 64 * 1024;
 
 /// What a pipe is made to hold once its process writes a lot: fewer turns between it and us.
 const WIDE: usize = 1 << 20;
@@ -53,10 +50,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often something that gives no sign is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
-
-thread_local! {
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
-}
 
 /// How the watch over a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -432,10 +425,10 @@ impl Stream<'_> {
             let pulled = read(open, &mut *place).inspect(|length| hear(&place[..*length]));
             pulled.inspect(|length| capture.took(*length))
         } else {
-            BUFFER.with_borrow_mut(|buffer| {
-                read(open, &mut **buffer).inspect(|length| {
-                    capture.push(&buffer[..*length]);
-                    hear(&buffer[..*length]);
+            with_chunk(|chunk| {
+                read(open, &mut *chunk).inspect(|length| {
+                    capture.push(&chunk[..*length]);
+                    hear(&chunk[..*length]);
                 })
             })
         };
