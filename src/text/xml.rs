@@ -70,9 +70,10 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(words.join(" "))
 }
 
-/// Whether the slow way is needed: a control character, or what may be the start of U+0080 to U+009F, U+FFFE
-/// or U+FFFF.
-fn is_suspicious(bytes: &[u8]) -> bool {
+/// Whether every character has to be looked at: a control character, or what may be the start of U+0080 to U+009F, U+FFFE
+/// or U+FFFF, is there.
+#[must_use]
+pub fn is_suspicious(bytes: &[u8]) -> bool {
     bytes.iter().enumerate().any(|(at, byte)| match byte {
         b'\t' | b'\n' | b'\r' => false,
         0..=0x1f | 0xef => true,

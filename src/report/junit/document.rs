@@ -163,7 +163,7 @@ fn render_part(records: &[Record], hostname: &str, run_started_at: SystemTime) -
 
 /// Seconds with three decimals: as text, since binary fractions are not always the shortest.
 pub(crate) fn seconds(duration: Duration) -> String {
-    let milliseconds = milliseconds(duration).whole_milliseconds();
+    let milliseconds = u64::try_from(milliseconds(duration).whole_milliseconds()).unwrap_or_default();
     format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
 }
 
@@ -201,7 +201,9 @@ fn hostname() -> String {
 /// Whether a strict parser reads the document. quick-xml accepts every character, so they are looked at here.
 fn check_well_formed(document: &[u8]) -> Result<(), String> {
     let text = str::from_utf8(document).map_err(|error| error.to_string())?;
-    if let Some(c) = text.chars().find(|c| !xml::is_allowed(*c)) {
+    if xml::is_suspicious(document)
+        && let Some(c) = text.chars().find(|c| !xml::is_allowed(*c))
+    {
         return Err(format!("it holds the character U+{:04X}", c as u32));
     }
     let mut reader = Reader::from_str(text);
