@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::cli::arguments::Format;
 use crate::cli::selection::{Asked, SelectionArguments};
 use crate::cli::settings::SettingArguments;
-use crate::cli::{complain, fail, print, run};
+use crate::cli::{complain, fail, print, resume, run};
 use crate::plan::{Share, Split};
 use crate::runner::{Change, Forecast, forecast, outlook};
 use crate::schedule::Capacities;
-use crate::session::{self, ExitStatus, Listing, Prepared};
+use crate::session::{ExitStatus, Listing, Prepared};
 use crate::text::terminal::{Colours, printable};
 use crate::time::format_duration;
 
@@ -52,8 +52,10 @@ pub(super) fn execute(arguments: &PlanArguments) -> Result<ExitStatus, Box<dyn E
         Ok(asked) => asked,
         Err(error) => return Ok(fail(&error, error.status())),
     };
-    let Prepared { plan, notes } = session::plan(&config);
-    notes.iter().for_each(|note| complain(note));
+    let Prepared { plan, unknown, .. } = resume::prepared(&config);
+    if !unknown.is_empty() {
+        return Ok(ExitStatus::NothingMatched);
+    }
     if plan.total() == 0 {
         complain(&run::nothing_found(&config));
         return Ok(ExitStatus::NothingMatched);

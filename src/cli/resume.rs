@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::cli::complain;
-use crate::plan::TestPlan;
 use crate::session::{self, Config, PastError, PastRun, Prepared};
 
 /// The plan of what has no verdict in the run of this name, with the verdicts there are. When no paths were named,
@@ -11,7 +10,7 @@ use crate::session::{self, Config, PastError, PastRun, Prepared};
 ///
 /// # Errors
 /// When there is no such run, or its journal cannot be read.
-pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Result<TestPlan, PastError> {
+pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Result<Prepared, PastError> {
     let mut found = PastRun::find(&config.root, name);
     if let (Err(PastError::Unknown { .. }), true) = (&found, config.root.join(name).exists()) {
         // `--resume ./suite` names no run but a path.
@@ -35,17 +34,17 @@ pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Re
         config.paths = paths;
     }
     config.repeat = run.repeat()?;
-    let mut plan = prepared(config);
-    match run.take_up(&mut plan)? {
+    let mut prepared = prepared(config);
+    match run.take_up(&mut prepared.plan)? {
         0 => {}
         lost => complain(&format!("{lost} cases of the run are not among the descriptors any more")),
     }
-    Ok(plan)
+    Ok(prepared)
 }
 
 /// The plan, when what there is to say of it has been said.
-pub(super) fn prepared(config: &Config) -> TestPlan {
-    let Prepared { plan, notes } = session::plan(config);
-    notes.iter().for_each(|note| complain(note));
-    plan
+pub(super) fn prepared(config: &Config) -> Prepared {
+    let prepared = session::plan(config);
+    prepared.notes.iter().chain(&prepared.unknown).for_each(|note| complain(note));
+    prepared
 }

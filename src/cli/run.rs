@@ -13,7 +13,7 @@ use crate::config::{Settings, Verbosity};
 use crate::plan::TestPlan;
 use crate::process;
 use crate::runner::Control;
-use crate::session::{self, Charge, Config, Ended, ExitStatus, Listing, SessionError, Shortage};
+use crate::session::{self, Charge, Config, Ended, ExitStatus, Listing, Prepared, SessionError, Shortage};
 use crate::text::terminal::{Colours, printable};
 
 /// Variables by which systems for continuous integration are known. Not all of them set the first.
@@ -33,8 +33,8 @@ const CI: [&str; 11] = [
 
 /// Runs or lists what was asked for.
 pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error>> {
-    if let Some(command) = arguments.selection.misspelt_command() {
-        complain(&format!("there is no such file or folder; did you mean the command `{command}`?"));
+    if let Some(reason) = arguments.selection.misspelt_command() {
+        complain(&reason);
         return Ok(ExitStatus::Usage);
     }
     let Asked { mut config, settings, again, note } = match arguments.asked() {
@@ -48,18 +48,29 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         ));
         return Ok(ExitStatus::Usage);
     }
+    let wrong = session::wrong_places(&config);
+    if !wrong.is_empty() {
+        wrong.iter().for_each(|reason| complain(reason));
+        return Ok(ExitStatus::Usage);
+    }
     if arguments.list && config.recall.is_empty() && config.share.is_none() {
         // The list stands in the order of the text: earlier runs have nothing to say of it.
         config.history = false;
     }
-    let plan = match &arguments.resume {
+    let Prepared { plan, unknown, .. } = match &arguments.resume {
         None => resume::prepared(&config),
         Some(name) => match resume::plan(name, &mut config, arguments.selection.names_paths()) {
-            Ok(plan) => plan,
+            Ok(prepared) => prepared,
             Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
         },
     };
     note.iter().for_each(|note| complain(note));
+    if !unknown.is_empty() {
+        if arguments.list {
+            list(&plan, arguments.format, &settings)?;
+        }
+        return Ok(ExitStatus::NothingMatched);
+    }
     // A part may well be empty.
     if plan.total() == 0 && plan.shard.as_ref().is_none_or(|shard| shard.cases == 0) {
         complain(&nothing_found(&config));

@@ -36,7 +36,7 @@ pub(super) struct SelectionArguments {
 
     /// Run only the case with this id, as --list shows it
     ///
-    /// May be given several times.
+    /// May be given several times, also beside --filter: what either names runs. An id that no case has ends the command.
     #[arg(short, long, value_name = "ID", allow_hyphen_values = true)]
     exact: Vec<String>,
 
@@ -46,8 +46,8 @@ pub(super) struct SelectionArguments {
     /// =whole, /regex/, or a glob for the whole. They are joined by ! & | or the words not, and, or, and by parentheses. In path and suite a *
     /// stays within a folder, and ** does not.
     ///
-    /// May be given several times: a case for which one of them holds runs. Of --filter and --exact, --expression and
-    /// --tag, all that are given must agree.
+    /// May be given several times: a case for which one of them holds runs, if --filter or --exact name it, should they be
+    /// given, and it has a --tag that is.
     #[arg(short = 'E', long = "expression", value_name = "EXPRESSION")]
     expressions: Vec<String>,
 
@@ -77,7 +77,7 @@ pub(super) struct SelectionArguments {
 /// What earlier runs must say of a case, and where it stands among the others.
 #[derive(Clone, Debug, Args)]
 struct PastArguments {
-    /// Run only cases that failed when they last ran; everything, if none did
+    /// Run only cases that failed when they last ran; all that are selected, if none did
     ///
     /// Of --last-failed, --not-run and --new, several mean "or". What else is selected must hold, too.
     #[arg(long)]
@@ -203,12 +203,17 @@ impl SelectionArguments {
         Ok(Asked { config, settings, again, note: shard.and_then(|found| found.note) })
     }
 
-    /// The command that was meant by the only path, which does not exist.
+    /// What to say where the first path does not exist and a command was meant by it.
     pub(super) fn misspelt_command(&self) -> Option<String> {
-        let [path] = self.paths.as_slice() else { return None };
+        let (path, others) = self.paths.split_first()?;
         let word = path.to_str().filter(|word| word.len() > 2 && !path.exists())?;
         let command = CommandLine::command();
-        nearest(word, command.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
+        let commands = || command.get_subcommands().map(clap::Command::get_name);
+        if commands().any(|name| name == word) {
+            return Some(format!("the command `{word}` stands before all flags: partest {word} …"));
+        }
+        let near = if others.is_empty() { nearest(word, commands()) } else { None };
+        near.map(|near| format!("there is no such file or folder; did you mean the command `{near}`?"))
     }
 
     fn selection(&self) -> Result<Selection, ExpressionError> {

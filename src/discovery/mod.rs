@@ -12,6 +12,7 @@ mod outside;
 mod suites;
 mod walk;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,6 +48,19 @@ pub struct Discovery {
 pub fn discover(paths: &[PathBuf], root: &Path, options: &DiscoverOptions) -> Discovery {
     let found = walk::walk(paths, root);
     collect::collect(found, options)
+}
+
+/// What is said of those of the paths at which there is nothing, a line each.
+#[must_use]
+pub fn nothing_at(paths: &[PathBuf], root: &Path) -> Vec<String> {
+    let tell = |path: &PathBuf| {
+        let place = root.join(path);
+        let error = place.symlink_metadata().err().filter(|error| error.kind() == ErrorKind::NotFound)?;
+        let (reason, help) = walk::absence(&place, &error);
+        let help = help.map_or_else(String::new, |help| format!("; {help}"));
+        Some(format!("{}: {reason}{help}", names::display(path)))
+    };
+    paths.iter().filter_map(tell).collect()
 }
 
 /// Finds the case whose id is exactly `id`, and fails over to all of `paths` only where the id does not tell the

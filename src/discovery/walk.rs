@@ -130,7 +130,8 @@ pub(crate) fn walk(paths: &[PathBuf], root: &Path) -> Found {
     found.sort()
 }
 
-fn absence(path: &Path, error: &std::io::Error) -> (String, Option<String>) {
+/// What is said of a path that cannot be looked at, and what may have been meant by it.
+pub(super) fn absence(path: &Path, error: &std::io::Error) -> (String, Option<String>) {
     if error.kind() != std::io::ErrorKind::NotFound {
         return (format!("cannot read it: {error}"), None);
     }

@@ -70,11 +70,13 @@ impl TestPlan {
         selection: &Selection,
         missing: &dyn Fn(&TestCase) -> Option<String>,
     ) -> Self {
+        let missing_ids = selection.missing(&cases);
         let unwanted: HashSet<_> = others.iter().map(|case| case.info.id.clone()).collect();
         cases.extend(others);
         let (after, wrong) = after::resolve(&cases, &broken);
         let mut plan = Self { after, ..Self::default() };
-        plan.resolved.extend(broken.into_iter().filter(|result| selection.keeps_broken(&result.info)));
+        plan.resolved
+            .extend(broken.into_iter().filter(|result| selection.keeps_broken(&result.info, &missing_ids)));
         let selected = after::with_prerequisites(cases, &plan.after, |info| {
             selection.selects(info) && !unwanted.contains(&info.id)
         });

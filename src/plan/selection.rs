@@ -1,8 +1,11 @@
 //! Which cases a user asks for.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use regex::Regex;
 
-use crate::model::{CaseId, CaseInfo};
+use crate::model::{CaseId, CaseInfo, CaseResult, TestCase};
 use crate::plan::expression::Expression;
 
 /// Which cases a user asks for: all, those whose id matches one of some patterns, or those with one of some ids;
@@ -61,16 +64,37 @@ impl Selection {
             || self.patterns.iter().any(|pattern| pattern.matches(id))
     }
 
-    /// Whether what is broken may be, or may hold, a case that is asked for.
-    pub(super) fn keeps_broken(&self, info: &CaseInfo) -> bool {
-        let may_hold = |id: &String| {
-            id == info.id.as_str()
-                || id.starts_with(&format!("{}::", info.suite))
-                || is_below_suite_file(id, info)
-        };
-        let named = self.exact.is_empty() || !self.patterns.is_empty() || self.exact.iter().any(may_hold);
+    /// The ids that are asked for and that none of these cases has.
+    pub(super) fn missing(&self, cases: &[Arc<TestCase>]) -> Vec<&str> {
+        let mut missing: Vec<_> = self.exact.iter().map(String::as_str).collect();
+        if !missing.is_empty() {
+            let known: HashSet<_> = cases.iter().map(|case| case.info.id.as_str()).collect();
+            missing.retain(|id| !known.contains(id));
+        }
+        missing
+    }
+
+    /// The same without those that something broken may have.
+    #[must_use]
+    pub fn unknown(&self, cases: &[Arc<TestCase>], broken: &[CaseResult]) -> Vec<&str> {
+        let mut unknown = self.missing(cases);
+        unknown.retain(|id| !broken.iter().any(|result| may_have(&result.info, id)));
+        unknown
+    }
+
+    /// Whether what is broken may be, or may hold, a case that is asked for; `missing` are those that no other is.
+    pub(super) fn keeps_broken(&self, info: &CaseInfo, missing: &[&str]) -> bool {
+        let is_file = info.id == CaseId::of_file(&info.position.file);
+        let named = self.names(&info.id)
+            || is_file && !self.patterns.is_empty()
+            || missing.iter().any(|id| may_have(info, id));
         named && self.expressions.iter().all(|expression| expression.may_hold_for_broken(info))
     }
+}
+
+/// Whether what is broken may be, or may hold, the case with this id.
+fn may_have(info: &CaseInfo, id: &str) -> bool {
+    id == info.id.as_str() || id.starts_with(&format!("{}::", info.suite)) || is_below_suite_file(id, info)
 }
 
 /// Whether the case of this id inherits from the suite file that a result stands for.

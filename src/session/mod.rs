@@ -210,6 +210,18 @@ pub fn run(
     })
 }
 
+/// What must not be as it was asked for, a line each: cases at places where there is nothing, and a report in place of what
+/// says what is run.
+#[must_use]
+pub fn wrong_places(config: &Config) -> Vec<String> {
+    let mut wrong = discovery::nothing_at(&config.paths, &config.root);
+    // Whoever takes `--junit` for a switch names a descriptor behind it.
+    if let Some(path) = config.junit.as_deref().filter(|path| is_read(path) && path.exists()) {
+        wrong.push(format!("the report would replace {}, which says what is run", path.display()));
+    }
+    wrong
+}
+
 /// Whether a file is, by its name, one that says what is run.
 fn is_read(path: &Path) -> bool {
     discovery::is_read(path) || path.file_name().is_some_and(|name| name == config::FILE)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
+use crate::descriptor::nearest;
 use crate::discovery::{Discovery, discover};
 use crate::model::TestCase;
 use crate::plan::{self, PastResults, Recall, Recalled, TestPlan};
@@ -19,12 +20,15 @@ pub struct Prepared {
     pub plan: TestPlan,
     /// What to tell, a line each.
     pub notes: Vec<String>,
+    /// What was asked for by its id and is not there, a line each: a misspelt id is no reason to run less.
+    pub unknown: Vec<String>,
 }
 
 /// What a run would do: the selected cases in their order, and what is already decided.
 #[must_use]
 pub fn plan(config: &Config) -> Prepared {
     let (found, (past, mut notes)) = find_and_recall(config);
+    let unknown = unknown(config, &found);
     let others = others(config, &found.cases);
     let mut plan =
         TestPlan::with_others(found.cases, others, found.broken, &config.selection, &missing_program);
@@ -45,7 +49,20 @@ pub fn plan(config: &Config) -> Prepared {
     if config.stress.is_some() {
         plan.overlap(config.jobs, config.io_jobs);
     }
-    Prepared { plan, notes }
+    Prepared { plan, notes, unknown }
+}
+
+/// The ids that were asked for and are none, and those that may have been meant.
+fn unknown(config: &Config, found: &Discovery) -> Vec<String> {
+    let unknown = config.selection.unknown(&found.cases, &found.broken);
+    let tell = |id: &&str| {
+        let help = match nearest(id, found.cases.iter().map(|case| case.info.id.as_str())) {
+            Some(near) => format!(": did you mean {near:?}?"),
+            None => "; see `partest --list`".to_owned(),
+        };
+        format!("no test case has the id {id:?}{help}")
+    };
+    unknown.iter().map(tell).collect()
 }
 
 /// The cases below the root that lie in none of the paths, where what was found runs after some of them.
@@ -82,15 +99,17 @@ fn past(config: &Config) -> (PastResults, Vec<String>) {
 
 fn explain(recalled: Recalled, config: &Config) -> Option<String> {
     let only_failed = config.recall == [Recall::LastFailed];
+    let (case, all) = match config.selection.is_everything() {
+        true => ("case", "everything is"),
+        false => ("case that is selected", "all of them are"),
+    };
     match recalled {
         Recalled::NothingKnown if !config.history => {
             Some("there is no history, as it is switched off: everything is run".to_owned())
         }
         Recalled::NothingKnown => Some("no earlier run is known: everything is run".to_owned()),
-        Recalled::NoneFailed if only_failed => {
-            Some("no case failed in its last run: everything is run".to_owned())
-        }
-        Recalled::NoneFailed => Some("no case is as was asked for: everything is run".to_owned()),
+        Recalled::NoneFailed if only_failed => Some(format!("no {case} failed in its last run: {all} run")),
+        Recalled::NoneFailed => Some(format!("no {case} is as was asked for: {all} run")),
         Recalled::Selected => None,
     }
 }

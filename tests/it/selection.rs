@@ -148,3 +148,54 @@ fn cases_are_told_in_the_order_of_the_text_however_it_is_spelled() {
     let places = order.map(|name| again.find(&format!("<testcase name=\"{name}\"")).expect(name));
     assert!(places.is_sorted(), "{again}");
 }
+
+#[test]
+fn a_misspelt_id_runs_nothing() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [{ "name": "one", "run": "true" }, { "name": "two", "run": "true" }] }"#,
+    );
+    let run = suite.run(&["--exact", "a::one", "--exact", "a::twp", "--exact", "b::x"]).expect_code(4);
+    let said = [
+        "no test case has the id \"a::twp\": did you mean \"a::two\"?",
+        "no test case has the id \"b::x\"; see `partest --list`",
+    ];
+    for line in said {
+        assert!(run.stderr.contains(line), "{}", run.stderr);
+    }
+    assert!(run.stdout.is_empty() && !suite.path().join(".partest").exists(), "{}", run.stdout);
+    let listed = suite.run(&["--list", "--exact", "a::one", "--exact", "a::twp"]).expect_code(4);
+    assert_eq!(listed.stdout, "a::one\n");
+}
+
+#[test]
+fn what_is_broken_counts_only_where_it_may_be_what_is_asked_for() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [{ "name": "good", "run": "true" }, { "name": "bad", "runs": "true" }] }"#,
+    );
+    suite.run(&["--exact", "a::good"]).expect_code(0);
+    suite.run(&["--filter", "good"]).expect_code(0);
+    suite.run(&["--exact", "a::bad"]).expect_code(2);
+    suite.run(&["--filter", "bad"]).expect_code(2);
+    // It may be what became of the one that is broken.
+    suite.run(&["--exact", "a::bat"]).expect_code(2);
+    let suite = suite.file("b.test.json", "{");
+    // Nobody knows what that file holds.
+    suite.run(&["--filter", "good"]).expect_code(2);
+    suite.run(&["--exact", "a::good"]).expect_code(0);
+}
+
+#[test]
+fn wrong_places_end_nothing_but_the_command() {
+    let text = r#"{ "run": "true" }"#;
+    let suite = Suite::of("a.test.json", text);
+    let run = suite.run(&["a.test.json", "a.tset.json"]).expect_code(2);
+    assert_eq!(run.stderr, "partest: a.tset.json: no such file or folder; did you mean `a.test.json`?\n");
+    let run = suite.run(&["--junit", "a.test.json"]).expect_code(2);
+    assert_eq!(run.stderr, "partest: the report would replace a.test.json, which says what is run\n");
+    let run = suite.run(&["-j", "2", "explain", "a::a"]).expect_code(2);
+    assert_eq!(run.stderr, "partest: the command `explain` stands before all flags: partest explain …\n");
+    assert_eq!(std::fs::read_to_string(suite.path().join("a.test.json")).expect("kept"), text);
+    assert!(!suite.path().join(".partest").exists());
+}
