@@ -1,6 +1,7 @@
 //! `partest explain`: what a case is made of, and where each value stands.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -11,7 +12,9 @@ use crate::cli::variables::VariableArguments;
 use crate::cli::{complain, fail, print, settings};
 use crate::descriptor::{Explained, Explanation, Origin};
 use crate::discovery;
-use crate::session::{ExitStatus, working_directory};
+use crate::runner;
+use crate::session::{ExitStatus, no_such_id, working_directory};
+use crate::text::redact::Redactor;
 use crate::text::terminal::{Colours, printable};
 
 /// Where the places begin, unless a value is longer.
@@ -58,7 +61,14 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
     };
     let id = &arguments.id;
     if let Some(explanation) = discovery::explain(id, &paths, &settings.root, &options) {
-        print(|out| write(&explanation, out))?;
+        let redactor = match redactor(&explanation) {
+            Ok(redactor) => redactor,
+            Err(reason) => {
+                complain(&reason);
+                return Ok(ExitStatus::Usage);
+            }
+        };
+        print(|out| write(&explanation, redactor.as_ref(), out))?;
         return Ok(ExitStatus::Success);
     }
     let found = discovery::discover_exact(id, &paths, &settings.root, &options);
@@ -66,13 +76,32 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
         complain(if failure.detail.is_empty() { &failure.message } else { &failure.detail });
     }
     if found.cases.is_empty() && found.broken.iter().all(|result| result.info.id.as_str() != id) {
-        complain(&format!("no test case has the id {id:?}; see `partest --list`"));
+        let all = discovery::discover(&paths, &settings.root, &options).cases;
+        complain(&no_such_id(id, all.iter().map(|case| case.info.id.as_str())));
     }
     Ok(if found.broken.is_empty() { ExitStatus::NothingMatched } else { ExitStatus::Usage })
 }
 
-fn write(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+/// What masks the values of the variables that the case, or a service beside it, calls secrets.
+fn redactor(explanation: &Explanation) -> Result<Option<Redactor>, String> {
+    let text = |value: &Explained| value.value.as_str().map(str::to_owned);
+    let is_secret = |path: &str| path.starts_with("secrets[") || path.contains(".secrets[");
+    let names: Vec<_> =
+        explanation.values.iter().filter(|value| is_secret(&value.path)).filter_map(text).collect();
+    let variable = |value: &Explained| {
+        let (before, name) = value.path.rsplit_once("env.")?;
+        let is_of_environment = before.is_empty() || before.ends_with('.');
+        is_of_environment.then(|| Some((OsString::from(name), OsString::from(text(value)?))))?
+    };
+    let environment: Vec<_> = explanation.values.iter().filter_map(variable).collect();
+    runner::redactor(&names, &environment)
+}
+
+fn write(explanation: &Explanation, redactor: Option<&Redactor>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(&explanation.id, Colours::Remove))?;
+    let write_value = |value: &Explained, out: &mut dyn Write| {
+        writeln!(out, "{}", printable(&line(value, redactor), Colours::Remove))
+    };
     for value in &explanation.values {
         write_value(value, out)?;
     }
@@ -83,14 +112,18 @@ fn write(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     explanation.variables.iter().try_for_each(|value| write_value(value, out))
 }
 
-fn write_value(value: &Explained, out: &mut dyn Write) -> io::Result<()> {
-    let text = format!("{} = {}", value.path, value.value);
+fn line(value: &Explained, redactor: Option<&Redactor>) -> String {
+    let masked = |mut text: String| {
+        redactor.inspect(|redactor| redactor.text(&mut text));
+        text
+    };
+    let text = masked(format!("{} = {}", value.path, value.value));
     let origin = match &value.origin {
         Origin::File(position) => position.to_string(),
         Origin::CommandLine => "--var".to_owned(),
         Origin::Default => "default".to_owned(),
     };
-    let template = value.template.as_ref().map_or_else(String::new, |text| format!(", from {text:?}"));
-    let line = format!("  {text:COLUMN$}  # {origin}{template}");
-    writeln!(out, "{}", printable(&line, Colours::Remove))
+    let template =
+        value.template.as_ref().map_or_else(String::new, |text| masked(format!(", from {text:?}")));
+    format!("  {text:COLUMN$}  # {origin}{template}")
 }

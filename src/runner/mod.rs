@@ -58,6 +58,7 @@ pub use local::LocalExecutor;
 pub use panics::remember_panics;
 pub use policy::{FlakyVerdict, Policy};
 pub use rounds::{Pace, Repetition};
+pub use secrets::redactor;
 
 /// How a run is carried out.
 #[derive(Debug)]

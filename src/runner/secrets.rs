@@ -14,10 +14,7 @@ use crate::text::redact::{Redactor, SHORTEST};
 ///
 /// # Errors
 /// A message that names a variable whose value is too short.
-pub(super) fn redactor(
-    names: &[String],
-    environment: &[(OsString, OsString)],
-) -> Result<Option<Redactor>, String> {
+pub fn redactor(names: &[String], environment: &[(OsString, OsString)]) -> Result<Option<Redactor>, String> {
     let mut values = Vec::new();
     for name in names {
         if name.contains('*') {

@@ -50,7 +50,7 @@ pub use interfere::{
 pub use listing::Listing;
 pub use merge::{MergeError, MergeOptions, find_shards, merge};
 pub use past::{PastError, PastRun, Shown};
-pub use preparation::{Prepared, plan};
+pub use preparation::{Prepared, no_such_id, plan};
 pub use room::{Shortage, fit};
 pub use state::folder as state_folder;
 

@@ -55,14 +55,17 @@ pub fn plan(config: &Config) -> Prepared {
 /// The ids that were asked for and are none, and those that may have been meant.
 fn unknown(config: &Config, found: &Discovery) -> Vec<String> {
     let unknown = config.selection.unknown(&found.cases, &found.broken);
-    let tell = |id: &&str| {
-        let help = match nearest(id, found.cases.iter().map(|case| case.info.id.as_str())) {
-            Some(near) => format!(": did you mean {near:?}?"),
-            None => "; see `partest --list`".to_owned(),
-        };
-        format!("no test case has the id {id:?}{help}")
+    let ids = || found.cases.iter().map(|case| case.info.id.as_str());
+    unknown.iter().map(|id| no_such_id(id, ids())).collect()
+}
+
+/// What is said of an id that no case has, and which one may have been meant.
+pub fn no_such_id<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let help = match nearest(id, known) {
+        Some(near) => format!(": did you mean {near:?}?"),
+        None => "; see `partest --list`".to_owned(),
     };
-    unknown.iter().map(tell).collect()
+    format!("no test case has the id {id:?}{help}")
 }
 
 /// The cases below the root that lie in none of the paths, where what was found runs after some of them.

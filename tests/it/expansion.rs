@@ -237,3 +237,19 @@ fn a_quote_within_a_cell_is_a_character() {
     let run = suite.run(&[]).expect_code(0);
     assert!(run.stdout.contains("2 passed"), "{}", run.stdout);
 }
+
+#[test]
+fn an_explanation_shows_no_secret() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "vars": { "tok": "hunter22" }, "services": {
+          "s": { "run": "sleep hunter33", "secrets": ["OWN"], "env": { "OWN": "hunter33" }, "ready": { "log": "x" } }
+        }, "cases": [{
+          "name": "x", "secrets": ["*_TOKEN"], "env": { "MY_TOKEN": "{{ tok }}" }, "run": "echo {{ tok }}", "services": ["s"]
+        }] }"#,
+    );
+    let run = suite.run(&["explain", "a::x"]).expect_code(0);
+    assert!(!run.stdout.contains("hunter"), "{}", run.stdout);
+    assert!(run.stdout.contains("run = \"echo ***\""), "{}", run.stdout);
+    assert!(run.stdout.contains("tok = \"***\""), "{}", run.stdout);
+}
