@@ -62,7 +62,7 @@ pub use orphans::{adopt_orphans, adopts_orphans, reap_orphans};
 pub use run::{run, run_heard};
 pub use spawn::settle_signals;
 pub use spill::Spill;
-pub use suspend::suspend;
+pub use suspend::{await_starts, suspend};
 pub use sweep::{Strays, end_orphans};
 pub use token::next_token;
 pub use watchdog::{Watchdog, is_watched};

@@ -27,9 +27,10 @@ pub fn suspend() {
     drop(gate);
 }
 
-/// Waits until every process that is being started right now has become its program. Until then it holds copies of
-/// whatever was open at its birth, also of the pipes of others.
-pub(in crate::process) fn await_starts() {
+/// Waits until every process that is being started right now has let go of what is not its own. Until then it holds
+/// copies of whatever was open at its birth: the pipes of others, and files that were open to be written, which nobody can
+/// run.
+pub fn await_starts() {
     drop(GATE.write().unwrap_or_else(PoisonError::into_inner));
 }
 

@@ -9,6 +9,7 @@ use crate::disk;
 use crate::model::{
     Environment, Failure, FailureKind, InlineFile, Input, Position, Service, TestCase, WorkingDirectory,
 };
+use crate::process::await_starts;
 use crate::runner::secrets;
 use crate::sandbox::{self, CleanEnvironment, Workspace};
 use crate::text::Variables;
@@ -171,16 +172,21 @@ impl<'a> Subject<'a> {
                 directory
             }
         };
-        workspace
+        let mut has_programs = workspace
             .place_inputs(self.folder, self.inputs)
             .map_err(|error| not_started(&error.position, error.to_string()))?;
         let mut files = Vec::with_capacity(self.files.len());
         for file in self.files {
             let text =
                 file.text.render(variables).map_err(|error| not_started(position, error.to_string()))?;
+            has_programs |= text.starts_with("#!");
             files.push((file.path.as_path(), text));
         }
         workspace.write_files(files).map_err(|error| not_started(position, error.to_string()))?;
+        if has_programs {
+            // What was started meanwhile may hold them open for writing: then they cannot be run.
+            await_starts();
+        }
         Ok(directory)
     }
 }

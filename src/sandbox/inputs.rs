@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -70,8 +71,8 @@ pub enum InputFault {
     },
 }
 
-/// Copies `inputs` from `folder` into `work`.
-pub(in crate::sandbox) fn place(folder: &Path, inputs: &[Input], work: &Path) -> Result<(), InputError> {
+/// Copies `inputs` from `folder` into `work`; says whether there is a program among them.
+pub(in crate::sandbox) fn place(folder: &Path, inputs: &[Input], work: &Path) -> Result<bool, InputError> {
     let mut placed = BTreeMap::new();
     for input in inputs {
         place_one(folder, &input.pattern, work, &mut placed).map_err(|fault| InputError {
@@ -80,7 +81,10 @@ pub(in crate::sandbox) fn place(folder: &Path, inputs: &[Input], work: &Path) ->
             fault,
         })?;
     }
-    Ok(())
+    let is_program = |place: &PathBuf| {
+        work.join(place).metadata().is_ok_and(|copy| copy.permissions().mode() & 0o111 != 0)
+    };
+    Ok(placed.keys().any(is_program))
 }
 
 /// The files placed so far: where they are, and where they came from.

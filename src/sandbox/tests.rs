@@ -288,7 +288,7 @@ impl Case {
         write(self.folder.path().join(path), text)
     }
 
-    fn place(&self, patterns: &[&str]) -> Result<(), InputFault> {
+    fn place(&self, patterns: &[&str]) -> Result<bool, InputFault> {
         let position = Position { file: "a.test.json".into(), line: 2, column: 3 };
         let inputs: Vec<Input> = patterns
             .iter()

@@ -172,12 +172,12 @@ impl Workspace {
     /// A pattern without wildcards names a file, or a directory that is copied whole. One with wildcards
     /// (`*`, `?`, `[…]`, `{a,b}`, and `**` for any number of directories) names files; hidden ones only where it
     /// says so with a dot. Copies keep their mode. A link becomes a copy of what it leads to, which must lie in
-    /// the tree the pattern names.
+    /// the tree the pattern names. Says whether there is a program among them.
     ///
     /// # Errors
     /// [`InputError`] with the pattern and its position: nothing matches, it leads out, or is no file.
-    pub fn place_inputs(&self, folder: &Path, inputs: &[Input]) -> Result<(), InputError> {
-        if inputs.is_empty() { Ok(()) } else { place(folder, inputs, self.work()) }
+    pub fn place_inputs(&self, folder: &Path, inputs: &[Input]) -> Result<bool, InputError> {
+        if inputs.is_empty() { Ok(false) } else { place(folder, inputs, self.work()) }
     }
 
     /// Writes files into the working directory and makes the directories above them. Their mode is 0644, and

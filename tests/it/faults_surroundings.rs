@@ -218,3 +218,19 @@ fn folders_deeper_than_any_path_are_one_error_and_the_rest_is_found() {
     let removed = std::process::Command::new("rm").args(["-rf", &name]).current_dir(suite.path()).status();
     assert!(removed.expect("rm").success());
 }
+
+#[test]
+fn programs_that_were_just_copied_can_be_run() {
+    let cases: Vec<_> = (0..600)
+        .map(|number| serde_json::json!({ "name": number.to_string(), "run": "./copied && ./written" }))
+        .collect();
+    let text = serde_json::json!({
+        "defaults": { "inputs": ["copied"], "files": { "written": "#!/bin/sh\n" } }, "cases": cases
+    });
+    let suite = Suite::of("a.test.json", &text.to_string()).file("copied", "#!/bin/sh\n");
+    let copied = suite.path().join("copied");
+    fs::set_permissions(&copied, Permissions::from_mode(0o755)).expect("allowed");
+    // Whoever is started while they are written holds them open for a moment, and then nobody can run them.
+    let run = suite.run(&["-q", "-j", "100"]).expect_code(0);
+    assert!(run.stdout.contains("600 passed"), "{}", run.stdout);
+}

@@ -1,12 +1,16 @@
 //! What outlives the process that started it.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{Probe, has, timed};
 use crate::model::{End, ExitStatus};
 use crate::process::adopt_orphans;
-use crate::process::suspend::may_start;
+use crate::process::suspend::{await_starts, may_start};
 
 /// Set in the process that runs the tests which need adoption off.
 const ALONE: &str = "PARTEST_TEST_ALONE";
@@ -68,6 +72,36 @@ fn a_sibling_that_is_being_started_holds_no_output_open() {
         assert_eq!((finished.status, finished.leaked), (ExitStatus::Exited(0), Vec::new()));
         sibling.join().expect("a pipe was held");
     });
+}
+
+#[test]
+fn what_has_been_started_holds_nothing_of_others() {
+    let is_over = AtomicBool::new(false);
+    let goes_on = || !is_over.load(Ordering::Relaxed);
+    let held = std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while goes_on() {
+                    Probe::new("/bin/true", &[]).finish_and_check();
+                }
+            });
+            // Who is started loses the processor before it is done with that.
+            scope.spawn(|| while goes_on() {});
+        }
+        let is_held = |_: &i32| {
+            let (reading, writing) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors");
+            std::thread::sleep(Duration::from_millis(1));
+            drop(writing);
+            await_starts();
+            let mut fds = [PollFd::new(&reading, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).expect("polled") == 0
+        };
+        let held = (0..200).filter(is_held).count();
+        is_over.store(true, Ordering::Relaxed);
+        held
+    });
+    // Other tests start processes in other ways meanwhile.
+    assert!(held < 5, "{held} of 200");
 }
 
 #[test]
