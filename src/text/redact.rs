@@ -11,6 +11,9 @@ use crate::text::Variables;
 /// What stands in place of a secret.
 const MASK: &[u8] = b"***";
 
+/// What stands where something was cut out of a text for people.
+const CUT: &str = "…";
+
 /// The fewest bytes of a secret: less would mask what stands everywhere.
 pub const SHORTEST: usize = 4;
 
@@ -79,23 +82,21 @@ impl Redactor {
     /// Masks the secrets in a text for people, also those that a `…` has cut: what stands beside it and is part of a
     /// secret, if it is not too short to tell anything.
     pub fn excerpts(&self, text: &mut String) {
-        self.text(text);
-        let parts: Vec<&str> = text.split('…').collect();
+        let is_in = |secret: &Vec<u8>| String::from_utf8_lossy(secret).contains(CUT);
+        if !text.contains(CUT) || self.secrets.iter().any(is_in) {
+            self.text(text);
+        }
+        let parts: Vec<&str> = text.split(CUT).collect();
         if parts.len() == 1 {
             return;
         }
         let last = parts.len() - 1;
         let masked = parts.iter().enumerate().map(|(index, part)| {
-            let mut bytes = part.as_bytes().to_vec();
-            if index > 0 {
-                bytes = self.without_end(&bytes, SHORTEST);
-            }
-            if index < last {
-                bytes = self.without_beginning(bytes, SHORTEST);
-            }
+            let least = |is_cut: bool| is_cut.then_some(SHORTEST);
+            let bytes = self.part(part.as_bytes(), least(index > 0), least(index < last));
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        *text = masked.collect::<Vec<_>>().join("…");
+        *text = masked.collect::<Vec<_>>().join(CUT);
     }
 
     /// The variables with every secret masked.
@@ -124,38 +125,42 @@ impl Redactor {
     /// Masks the secrets in a part of a stream after which bytes are missing: its end may be the beginning of one.
     #[must_use]
     pub fn before_gap(&self, bytes: &[u8]) -> Vec<u8> {
-        self.without_beginning(self.bytes(bytes).into_owned(), 1)
+        self.part(bytes, None, Some(1))
     }
 
     /// Masks the secrets in a part of a stream before which bytes are missing: its beginning may be the end of one.
     #[must_use]
     pub fn after_gap(&self, bytes: &[u8]) -> Vec<u8> {
-        self.bytes(&self.without_end(bytes, 1)).into_owned()
+        self.part(bytes, Some(1), None)
     }
 
-    /// Masks the beginning of a secret, of at least so many bytes, at the end.
-    fn without_beginning(&self, mut bytes: Vec<u8>, least: usize) -> Vec<u8> {
-        let begun = |secret: &Vec<u8>| {
-            (least..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length])).unwrap_or(0)
+    /// Masks the secrets in bytes that begin with the end of one, of at least `end` bytes, or end with the beginning of one, of
+    /// at least `begin` bytes. One secret may be a part of another, or begin within it.
+    fn part(&self, bytes: &[u8], end: Option<usize>, begin: Option<usize>) -> Vec<u8> {
+        let longest = |least: Option<usize>, is_there: &dyn Fn(&[u8], usize) -> bool| {
+            let least = least?;
+            let found =
+                |secret: &Vec<u8>| (least..secret.len()).rev().find(|length| is_there(secret, *length));
+            self.secrets.iter().filter_map(found).max()
         };
-        let length = self.secrets.iter().map(begun).max().unwrap_or(0);
-        if length > 0 {
-            bytes.truncate(bytes.len() - length);
-            bytes.extend_from_slice(MASK);
+        let ended = longest(end, &|secret, length| bytes.starts_with(&secret[secret.len() - length..]));
+        let begun = longest(begin, &|secret, length| bytes.ends_with(&secret[..length]));
+        let mut whole = ended.unwrap_or(0)..bytes.len() - begun.unwrap_or(0);
+        if whole.start >= whole.end && (ended, begun) != (None, None) {
+            return MASK.to_vec();
         }
-        bytes
-    }
-
-    /// Masks the end of a secret, of at least so many bytes, at the beginning.
-    fn without_end(&self, bytes: &[u8], least: usize) -> Vec<u8> {
-        let ended = |secret: &Vec<u8>| {
-            (least..secret.len())
-                .rev()
-                .find(|length| bytes.starts_with(&secret[secret.len() - length..]))
-                .unwrap_or(0)
-        };
-        let length = self.secrets.iter().map(ended).max().unwrap_or(0);
-        if length > 0 { [MASK, &bytes[length..]].concat() } else { bytes.to_vec() }
+        let (first, last) = (whole.start, whole.end);
+        for found in self.expression.find_iter(bytes) {
+            if (found.start() + 1..found.end()).contains(&first) {
+                whole.start = found.end();
+            }
+            if (found.start() + 1..found.end()).contains(&last) {
+                whole.end = found.start();
+            }
+        }
+        let mask = |is_there: bool| if is_there { MASK } else { &[] };
+        let rest = if whole.start < whole.end { self.bytes(&bytes[whole.clone()]) } else { Cow::default() };
+        [mask(whole.start > 0), &rest, mask(whole.end < bytes.len())].concat()
     }
 
     fn longest(&self) -> usize {
@@ -270,6 +275,27 @@ mod tests {
         let mut text = "a hunter22 hunter…ter22 hun… hunter".to_owned();
         redactor.excerpts(&mut text);
         assert_eq!(text, "a *** ***…*** hun… hunter");
+    }
+
+    #[test]
+    fn secrets_in_each_other_are_masked_beside_a_gap() {
+        let redactor = Redactor::new(["user", "user:pass2secret", "22bhun", "hunter22"])
+            .expect("small")
+            .expect("secrets");
+        let before = |text: &str| String::from_utf8_lossy(&redactor.before_gap(text.as_bytes())).into_owned();
+        let after = |text: &str| String::from_utf8_lossy(&redactor.after_gap(text.as_bytes())).into_owned();
+        assert_eq!(before("x user:pass2se"), "x ***");
+        assert_eq!(before("x user"), "x ***");
+        assert_eq!(before("hunter22"), "***");
+        assert_eq!(before("x hunter22"), "x ***");
+        assert_eq!(before(""), "");
+        assert_eq!(after("ass2secret y"), "*** y");
+        assert_eq!(after("er22bhun y"), "*** y");
+        assert_eq!(after("t"), "***");
+        assert_eq!(after("plain user"), "plain ***");
+        let mut text = "x user:pass2…pass2secret y".to_owned();
+        redactor.excerpts(&mut text);
+        assert_eq!(text, "x ***…*** y");
     }
 
     proptest! {
