@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -80,7 +80,7 @@ impl Spill {
             masking: self.redactor.clone().map(Masking::new),
             file: None,
             has_begun: false,
-            is_over: false,
+            fault: None,
         }
     }
 }
@@ -97,14 +97,14 @@ pub(in crate::process) struct StreamSpill {
     /// Its file while it is open. Where descriptors are scarce it is opened for each piece.
     file: Option<File>,
     has_begun: bool,
-    /// Whether nothing more can be written.
-    is_over: bool,
+    /// Why nothing more can be written.
+    fault: Option<io::Error>,
 }
 
 impl StreamSpill {
     /// Whether it has begun.
     pub(in crate::process) fn has_begun(&self) -> bool {
-        self.has_begun || self.is_over
+        self.has_begun || self.fault.is_some()
     }
 
     /// Whether it takes no more before the stream is over.
@@ -117,22 +117,36 @@ impl StreamSpill {
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         self.left -= fits as u64;
         let bytes = &bytes[..fits];
-        if fits > 0 && !self.is_over {
+        if fits > 0 && self.fault.is_none() {
             let written = match self.masking.as_mut().map(|masking| masking.push(bytes)) {
                 Some(masked) => self.write(&masked),
                 None => self.write(bytes),
             };
-            self.is_over = written.is_err();
+            self.fault = written.err();
         }
         fits
     }
 
     /// Takes the last bytes, before which so many are missing. Does nothing if it never began.
     pub(in crate::process) fn finish(mut self, missing: u64, last: [&[u8]; 2]) {
-        if self.has_begun && !self.is_over {
-            // The case is over, however full the disk is.
-            let _ = self.write_last(missing, last);
+        if self.has_begun && self.fault.is_none() {
+            self.fault = self.write_last(missing, last).err();
         }
+        if let Some(fault) = &self.fault
+            && self.break_off(fault).is_err()
+        {
+            // There is not even room to say so.
+            let _ = fs::remove_file(&self.paths[self.number]);
+        }
+    }
+
+    /// Says at the end of the file, in place of its last bytes, why it is not whole: there may be no room for more.
+    fn break_off(&self, fault: &io::Error) -> io::Result<()> {
+        let flags = OFlags::NOFOLLOW.bits().cast_signed();
+        let file = File::options().write(true).custom_flags(flags).open(&self.paths[self.number])?;
+        let mark = format!("\n[... the log breaks off here: {fault} ...]\n");
+        let place = file.metadata()?.len().checked_sub(mark.len() as u64);
+        file.write_all_at(mark.as_bytes(), place.ok_or(io::ErrorKind::StorageFull)?)
     }
 
     fn write_last(&mut self, missing: u64, last: [&[u8]; 2]) -> io::Result<()> {

@@ -78,6 +78,18 @@ fn a_file_for_which_there_is_no_room_is_an_error_of_its_case_alone() {
 }
 
 #[test]
+fn a_log_for_which_there_is_no_room_says_so() {
+    let suite = Suite::of("a.test.json", r#"{ "run": "head -c 30000000 /dev/zero; exit 1" }"#);
+    // 10 MB, in blocks of 512 bytes.
+    let run = suite.finish_command(suite.command_after("ulimit -f 20000", "--junit report.xml")).expect_code(1);
+    let path = run.stdout.lines().find_map(|line| line.trim().strip_prefix("log: ")).expect("a log");
+    let log = fs::read(suite.path().join(path)).expect("there");
+    let end = String::from_utf8_lossy(&log[log.len() - 100..]);
+    assert_eq!(log.len(), 20_000 * 512);
+    assert!(end.ends_with("\n[... the log breaks off here: File too large (os error 27) ...]\n"), "{end:?}");
+}
+
+#[test]
 fn what_needs_a_sandbox_is_refused_with_its_place() {
     for (key, value) in [
         ("isolation", "\"sandbox\""),
