@@ -76,6 +76,8 @@ pub(crate) fn unified(expected: &[u8], found: &[u8]) -> String {
     let start = same.saturating_sub(CONTEXT);
     let same_end = old[same..].iter().rev().zip(new[same..].iter().rev()).take_while(|(a, b)| a == b).count();
     let window = |lines: &[&[u8]]| (lines.len() - same_end.saturating_sub(CONTEXT)).min(start + WINDOW);
+    let beyond = |lines: &[&[u8]]| (lines.len() - same_end).saturating_sub(start + WINDOW);
+    let beyond = (beyond(&old), beyond(&new));
     let (old, new) = (&old[start..window(&old)], &new[start..window(&new)]);
 
     let deadline = Instant::now() + TIME_LIMIT;
@@ -86,6 +88,11 @@ pub(crate) fn unified(expected: &[u8], found: &[u8]) -> String {
         if text.len() > 4 * BOUNDS.bytes {
             break;
         }
+    }
+    if let (expected @ 1.., found) | (expected, found @ 1..) = beyond {
+        text.push_str(&format!(
+            "… {expected} expected and {found} actual lines that follow were not compared …\n"
+        ));
     }
     excerpt(&text, BOUNDS).into_owned()
 }
@@ -123,4 +130,22 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 
 fn is_one_line(text: &[u8]) -> bool {
     !text.strip_suffix(b"\n").unwrap_or(text).contains(&b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unified;
+
+    #[test]
+    fn what_was_not_compared_is_told() {
+        let many: String = (1..=5000).map(|number| format!("{number}\n")).collect();
+        let end = |expected: &str, found: &str| {
+            unified(expected.as_bytes(), found.as_bytes()).lines().last().map(str::to_owned)
+        };
+        let told = |counts: &str| Some(format!("… {counts} lines that follow were not compared …"));
+        assert_eq!(end("1\n", &many), told("0 expected and 3500 actual"));
+        assert_eq!(end(&many, "x\n"), told("3500 expected and 0 actual"));
+        let short: String = many.lines().take(100).map(|line| format!("{line}\n")).collect();
+        assert_eq!(end("1\n", &short).as_deref(), Some("+100"));
+    }
 }

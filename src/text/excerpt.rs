@@ -133,8 +133,19 @@ fn next_character(text: &[u8], at: usize) -> usize {
 /// The words for what is left out: in lines where whole lines are missing, else in bytes.
 fn mark(gone: &[u8], dropped: u64, start: usize, text: &[u8]) -> String {
     let whole_lines = dropped == 0 && (start == 0 || text[start - 1] == b'\n') && gone.ends_with(b"\n");
-    let (count, unit) = if whole_lines { (memchr_iter(gone).count(), "line") } else { (gone.len(), "byte") };
+    let lines = || gone.split_inclusive(|byte| *byte == b'\n').map(lines_of).sum();
+    let (count, unit) = if whole_lines { (lines(), "line") } else { (gone.len(), "byte") };
     format!("… {count} {unit}{} left out …", if count == 1 { "" } else { "s" })
+}
+
+/// How many lines a line stands for: one, unless it is the mark of an excerpt of which this one is made.
+fn lines_of(line: &[u8]) -> usize {
+    let marked = || {
+        let text =
+            std::str::from_utf8(line).ok()?.trim_end().strip_prefix("… ")?.strip_suffix(" left out …")?;
+        text.strip_suffix(" lines").or(text.strip_suffix(" line"))?.parse().ok()
+    };
+    marked().unwrap_or(1)
 }
 
 /// The parts with the mark on a line of its own.
@@ -165,6 +176,8 @@ mod tests {
         assert_eq!(excerpt("a\nb\nc\nd\ne", bounds), "a\n… 2 lines left out …\nd\ne");
         let last = Bounds { first_lines: 0, ..bounds };
         assert_eq!(excerpt("a\nb\nc\n", last), "… 1 line left out …\nb\nc\n");
+        let twice = excerpt("a\nb\n… 12 lines left out …\nc\nd\ne\n", bounds);
+        assert_eq!(twice, "a\n… 14 lines left out …\nd\ne\n");
     }
 
     #[test]

@@ -81,7 +81,8 @@ fn a_file_for_which_there_is_no_room_is_an_error_of_its_case_alone() {
 fn a_log_for_which_there_is_no_room_says_so() {
     let suite = Suite::of("a.test.json", r#"{ "run": "head -c 30000000 /dev/zero; exit 1" }"#);
     // 10 MB, in blocks of 512 bytes.
-    let run = suite.finish_command(suite.command_after("ulimit -f 20000", "--junit report.xml")).expect_code(1);
+    let run =
+        suite.finish_command(suite.command_after("ulimit -f 20000", "--junit report.xml")).expect_code(1);
     let path = run.stdout.lines().find_map(|line| line.trim().strip_prefix("log: ")).expect("a log");
     let log = fs::read(suite.path().join(path)).expect("there");
     let end = String::from_utf8_lossy(&log[log.len() - 100..]);
