@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::descriptor::node::Span;
 use crate::descriptor::source::Sources;
-use crate::descriptor::synonyms;
+use crate::descriptor::{kinds, synonyms};
 use crate::model::{Failure, FailureKind, Position};
 use crate::text::mistake::{self, SourceLine};
 use crate::text::terminal::{Colours, printable};
@@ -222,7 +222,17 @@ pub(crate) fn suggest_key(word: &str, known: &[&str]) -> Option<String> {
         None if ["args", "argv", "arguments"].contains(&word) => {
             Some("arguments stand in `run`, behind the program: [\"program\", \"argument\"]".to_owned())
         }
-        None => suggest(word, "known keys", known),
+        // A case or a step.
+        None if known.contains(&"capture")
+            && let Some(key) = kinds::expected(word) =>
+        {
+            Some(format!("what is expected stands under `expect`: `{key}`"))
+        }
+        None => match synonyms::usual(word) {
+            Some("cases") => Some("the list of the cases of a file is `cases`".to_owned()),
+            Some(key) => Some(format!("if `{key}` is meant, it has no place here, or stands here already")),
+            None => suggest(word, "known keys", known),
+        },
     }
 }
 

@@ -19,6 +19,12 @@ pub(crate) struct Kind {
     pub(crate) outputs: &'static [(&'static str, Subject)],
 }
 
+/// The key of `expect` that a word is, or means elsewhere, of whatever kind of step.
+pub(crate) fn expected(word: &str) -> Option<&'static str> {
+    let keys: Vec<_> = KINDS.iter().flat_map(|kind| kind.expect).copied().collect();
+    keys.iter().find(|key| **key == word).copied().or_else(|| meant(word, &keys))
+}
+
 /// All of them: the table that a new kind of step begins with.
 pub(crate) const KINDS: [Kind; 7] = [
     Kind {

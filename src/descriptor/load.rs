@@ -324,7 +324,7 @@ fn check_defaults(defaults: &Node, sources: &Sources) -> Result<Vec<Problem>, Pr
     // What holds a template can be read only with the values of a case; that it is one can be told now.
     let mut problems = Vec::new();
     let Some(plain) = without_templates(defaults, true, &mut problems) else { return Ok(problems) };
-    let raw: RawCase = mirror::read(&plain)?;
+    let raw: RawCase = mirror::read_without(&plain, &OWN_KEYS)?;
     let mut lowering = Lowering {
         sources,
         scope: Scope::undecided(),

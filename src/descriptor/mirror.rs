@@ -31,10 +31,17 @@ const PLANNED: [&str; 1] = ["network"];
 
 /// Reads a value of the mirror from a tree.
 pub(crate) fn read<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Problem> {
+    read_without(node, &[])
+}
+
+/// The same where some keys have no place, and are not suggested.
+pub(crate) fn read_without<'de, T: Deserialize<'de>>(node: &'de Node, keys: &[&str]) -> Result<T, Problem> {
     let reader = Reader { node, literal: false };
     T::deserialize(reader).map_err(|mut error| {
         if let (Some((key, known)), Some(span)) = (error.0.unknown.take(), error.0.span) {
-            error.0.suggestion = suggest_key(&key, &possible(node, span, known));
+            let mut possible = possible(node, span, known);
+            possible.retain(|key| !keys.contains(key));
+            error.0.suggestion = suggest_key(&key, &possible);
         }
         error.into_problem(node.span)
     })

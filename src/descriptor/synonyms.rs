@@ -1,11 +1,12 @@
 //! What other tools call the keys of the language.
 
 /// Words, and the keys that one of them may mean, the likeliest first.
-const SYNONYMS: [(&[&str], &[&str]); 21] = [
+const SYNONYMS: [(&[&str], &[&str]); 22] = [
     (
         &["cmd", "command", "commands", "exec", "execute", "program", "script", "shell", "sh", "bash"],
         &["run"],
     ),
+    (&["case", "scenario", "scenarios", "test", "test_cases", "testcases", "tests"], &["cases"]),
     (&["parameters", "params", "var", "variable", "variables"], &["vars", "params"]),
     (
         &["assert", "assertions", "asserts", "check", "checks", "expectations", "expected", "verify"],
@@ -38,4 +39,10 @@ const SYNONYMS: [(&[&str], &[&str]); 21] = [
 pub(crate) fn meant<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let (_, keys) = SYNONYMS.iter().find(|(words, _)| words.contains(&word))?;
     keys.iter().find_map(|key| known.iter().find(|known| *known == key)).copied()
+}
+
+/// The key that a word means elsewhere, wherever that may be.
+pub(crate) fn usual(word: &str) -> Option<&'static str> {
+    let (_, keys) = SYNONYMS.iter().find(|(words, keys)| words.contains(&word) && !keys.contains(&word))?;
+    keys.first().copied()
 }

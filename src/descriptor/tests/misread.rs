@@ -3,7 +3,7 @@
 use super::mistakes::Mistake;
 use super::{diagnostics, load};
 
-pub(super) const MISTAKES: [Mistake; 38] = [
+pub(super) const MISTAKES: [Mistake; 42] = [
     ("a.test.yaml", "run: |\n  echo one\n  echo {{ lnag }}", (3, 8), "unknown variable `lnag`", ""),
     ("a.test.toml", "run = \"\"\"\necho one\necho {{ lnag }}\n\"\"\"", (3, 6), "unknown variable `lnag`", ""),
     ("a.test.json", "{\"run\": \"a \\\"{{ lnag }}\\\"\"}", (1, 14), "unknown variable `lnag`", ""),
@@ -58,6 +58,34 @@ pub(super) const MISTAKES: [Mistake; 38] = [
         "smaller counts",
     ),
     ("a.test.yaml", "cmd: a", (1, 1), "unknown key `cmd`", "did you mean `run`?"),
+    (
+        "a.test.yaml",
+        "run: a\ncmd: a",
+        (2, 1),
+        "unknown key `cmd`",
+        "if `run` is meant, it has no place here, or stands here already",
+    ),
+    (
+        "a.test.yaml",
+        "tests: [{run: a}]",
+        (1, 1),
+        "unknown key `tests`",
+        "the list of the cases of a file is `cases`",
+    ),
+    (
+        "a.test.yaml",
+        "run: a\nstdout: b",
+        (2, 1),
+        "unknown key `stdout`",
+        "what is expected stands under `expect`: `stdout`",
+    ),
+    (
+        "a.test.yaml",
+        "run: a\nreturncode: 1",
+        (2, 1),
+        "unknown key `returncode`",
+        "what is expected stands under `expect`: `exit`",
+    ),
     ("a.test.yaml", "run: a\nassert: {}", (2, 1), "unknown key `assert`", "did you mean `expect`?"),
     ("a.test.yaml", "run: a\nargs: [b]", (2, 1), "unknown key `args`", "arguments stand in `run`"),
     ("a.test.yaml", "run: a\nexpect: {code: 1}", (2, 10), "unknown key `code`", "did you mean `exit`?"),
