@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::ending::{EndArguments, duration};
+use crate::cli::numbers::positive;
 use crate::cli::selection::{Asked, ConfigError, SelectionArguments};
 use crate::cli::settings::SettingArguments;
 use crate::session::Config;
@@ -46,7 +47,8 @@ pub(super) struct Arguments {
     ///
     /// The copies are told apart by their names, as in "adds [2/10]"; the summary says how many of them passed. Locks and
     /// the like hold between them, too.
-    #[arg(long, value_name = "N", group = "repetition", conflicts_with_all = ["list", "update", "resume"])]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroU32>)]
+    #[arg(group = "repetition", conflicts_with_all = ["list", "update", "resume"])]
     repeat: Option<NonZeroU32>,
 
     /// Run the selected cases again and again for this long, with copies of the same case beside each other

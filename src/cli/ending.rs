@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::numbers::{positive, whole};
 use crate::config::{Flaky, Settings};
 use crate::runner::{FlakyVerdict, Policy};
 use crate::time::parse_duration;
@@ -15,7 +16,8 @@ pub(super) struct EndArguments {
     /// Start no more cases once this many have failed
     ///
     /// Those that run come to their end, and so does what their folders do afterwards; the others are reported as not run.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "list")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
+    #[arg(allow_negative_numbers = true, conflicts_with = "list")]
     max_fail: Option<NonZeroUsize>,
 
     /// Start no more cases once one has failed: --max-fail 1
@@ -37,11 +39,11 @@ pub(super) struct EndArguments {
     /// Try every case that fails again, up to this many times, whatever it says itself; 0 tries none again
     ///
     /// A case keeps its own `delay`, `backoff` and `jitter`. Those with `xfail` are never tried again.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "list")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true, conflicts_with = "list")]
     retries: Option<u32>,
 
     /// Make at most this many retries in the whole run, of all cases together
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "list")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true, conflicts_with = "list")]
     retry_budget: Option<u32>,
 
     /// What a case comes to that passes only when it is tried again [default: pass]

@@ -2,12 +2,14 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::arguments::Format;
+use crate::cli::numbers::positive;
 use crate::cli::{complain, fail, print, settings};
 use crate::descriptor::nearest;
 use crate::history::{CaseRun, Flaky, History, RecordedRun};
@@ -45,8 +47,8 @@ pub(super) struct FlakyArguments {
 #[derive(Clone, Debug, Args)]
 struct ShapeArguments {
     /// Show no more than this
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive::<NonZeroUsize>, default_value = "20")]
+    limit: NonZeroUsize,
 
     /// What is written to standard output: text for people, or JSON
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -84,7 +86,7 @@ pub(super) fn execute_flaky(arguments: &FlakyArguments) -> Result<ExitStatus, Bo
         Ok(history) => history,
         Err(status) => return Ok(status),
     };
-    let cases = history.flaky(arguments.shape.limit)?;
+    let cases = history.flaky(arguments.shape.limit.get())?;
     history.warnings().iter().for_each(|warning| complain(warning));
     print(|out| match arguments.shape.format {
         Format::Json => write_json(out, cases.iter().map(flaky_json).collect()),
@@ -112,7 +114,7 @@ fn open() -> Result<Result<History, ExitStatus>, Box<dyn Error>> {
 }
 
 fn show_runs(history: &History, shape: &ShapeArguments) -> Result<ExitStatus, Box<dyn Error>> {
-    let runs = history.runs(shape.limit)?;
+    let runs = history.runs(shape.limit.get())?;
     if shape.format == Format::Json {
         print(|out| write_json(out, runs.iter().map(run_json).collect()))?;
     } else {
@@ -138,7 +140,7 @@ fn write_run(out: &mut dyn Write, run: &RecordedRun) -> io::Result<()> {
 }
 
 fn show_case(history: &History, id: &str, shape: &ShapeArguments) -> Result<ExitStatus, Box<dyn Error>> {
-    let runs = history.case(id, shape.limit)?;
+    let runs = history.case(id, shape.limit.get())?;
     if shape.format == Format::Json {
         print(|out| write_json(out, runs.iter().map(case_json).collect()))?;
     }

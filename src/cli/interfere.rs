@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::ending::duration;
+use crate::cli::numbers::positive;
 use crate::cli::selection::{Asked, SelectionArguments};
 use crate::cli::settings::SettingArguments;
 use crate::cli::{complain, fail, print};
@@ -42,7 +43,7 @@ pub(super) struct InterfereArguments {
     selection: SelectionArguments,
 
     /// How often the case is run alone, and beside suspects before they are taken for innocent
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>, default_value = "10")]
     tries: NonZeroUsize,
 
     /// How long all of it may take

@@ -17,6 +17,7 @@ mod init;
 mod interfere;
 mod man;
 mod merge;
+mod numbers;
 mod pairs;
 mod plan;
 mod record;

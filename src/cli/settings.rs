@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ColorChoice, ValueEnum};
 
+use crate::cli::numbers::positive;
 use crate::config::{Color, Order, Settings, SettingsError, Verbosity};
 
 /// Which profile.
@@ -30,11 +31,11 @@ pub(super) struct SettingArguments {
     profile: ProfileArgument,
 
     /// How many cases run at the same time [default: the number of cores]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     jobs: Option<NonZeroUsize>,
 
     /// How many cases that mostly wait run beside them [default: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     io_jobs: Option<NonZeroUsize>,
 
     /// Write a JUnit XML report to this file, besides .partest/junit.xml

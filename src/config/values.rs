@@ -103,9 +103,9 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
 }
 
 fn choice<T: Copy>(node: &Node, words: &[(&str, T)]) -> Result<T, Problem> {
-    let text = text(node)?;
+    let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    let text = text(node).map_err(|problem| problem.help(format!("choices: {}", known.join(", "))))?;
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
-        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         let problem = Problem::new(node.span, format!("{} is none of the choices", quote(text)));
         match suggest(text, "choices", &known) {
             Some(help) => problem.help(help),
@@ -147,7 +147,7 @@ fn count(node: &Node, what: &str) -> Result<NonZeroUsize, Problem> {
         }
     };
     number.ok_or_else(|| {
-        let problem = Problem::new(node.span, format!("expected {what}: at least 1"));
+        let problem = Problem::new(node.span, format!("it must be at least 1, {what}"));
         problem.help("write 1 or more, or take the key out")
     })
 }

@@ -305,12 +305,18 @@ impl<'a> Scope<'a> {
 
 /// A template that cannot be read.
 pub(crate) fn broken(error: &TemplateError, text: &str, span: Span) -> Problem {
-    let message = error.to_string();
+    let place = place_of_mistake(text);
+    // Of several mistakes the one that is shown.
+    let shown = place.clone().and_then(|place| Template::parse(&text[place]).err());
+    let message = shown.as_ref().unwrap_or(error).to_string();
+    let is_closed = place.clone().is_some_and(|place| text[place].ends_with("}}"));
     let unknown = |what: &str| message.strip_prefix(what)?.strip_suffix(" is unknown");
     let help = if let Some(filter) = unknown("filter ") {
         suggest(filter, "filters", &FILTERS).unwrap_or_default()
     } else if let Some(test) = unknown("test ") {
         suggest(test, "tests", &TESTS).unwrap_or_default()
+    } else if message.contains("unexpected end") && is_closed {
+        "something is missing before the `}}`".to_owned()
     } else if message.contains("unexpected end") {
         "close it with `}}`, or write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
     } else if message.contains("larger than") || message.contains("longer than") {
@@ -319,7 +325,7 @@ pub(crate) fn broken(error: &TemplateError, text: &str, span: Span) -> Problem {
         "write `{{ '{{' }}` where two braces are meant as they stand".to_owned()
     };
     let problem = Problem::new(span, format!("the template is broken: {message}")).help(help);
-    match place_of_mistake(text) {
+    match place {
         Some(range) => problem.about(text, range),
         None => problem,
     }

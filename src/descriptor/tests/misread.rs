@@ -3,7 +3,7 @@
 use super::mistakes::Mistake;
 use super::{diagnostics, load};
 
-pub(super) const MISTAKES: [Mistake; 42] = [
+pub(super) const MISTAKES: [Mistake; 44] = [
     ("a.test.yaml", "run: |\n  echo one\n  echo {{ lnag }}", (3, 8), "unknown variable `lnag`", ""),
     ("a.test.toml", "run = \"\"\"\necho one\necho {{ lnag }}\n\"\"\"", (3, 6), "unknown variable `lnag`", ""),
     ("a.test.json", "{\"run\": \"a \\\"{{ lnag }}\\\"\"}", (1, 14), "unknown variable `lnag`", ""),
@@ -56,6 +56,20 @@ pub(super) const MISTAKES: [Mistake; 42] = [
         (2, 29),
         "1 MiB",
         "smaller counts",
+    ),
+    (
+        "a.test.yaml",
+        "run: 'a {{ name }} {{ 1 + }}'",
+        (1, 20),
+        "unexpected end",
+        "something is missing before the `}}`",
+    ),
+    (
+        "a.test.yaml",
+        "run: '{{ name | uper }} {{ 1 + }}'",
+        (1, 7),
+        "filter uper is unknown",
+        "did you mean `upper`?",
     ),
     ("a.test.yaml", "cmd: a", (1, 1), "unknown key `cmd`", "did you mean `run`?"),
     (

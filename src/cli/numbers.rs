@@ -1,0 +1,20 @@
+//! Numbers on the command line, refused in the words of a user.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
+
+/// A number from 1.
+pub(super) trait Positive: FromStr {}
+
+impl Positive for NonZeroU32 {}
+impl Positive for NonZeroUsize {}
+
+/// A whole number from 1.
+pub(super) fn positive<T: Positive>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "write a whole number, 1 or more".to_owned())
+}
+
+/// A whole number from 0.
+pub(super) fn whole(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}", u32::MAX))
+}
