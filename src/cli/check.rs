@@ -13,7 +13,8 @@ use crate::session::{self, Config, ExitStatus, Listing, working_directory};
 
 /// Show what is wrong with the descriptors, and run nothing
 ///
-/// partest.toml and every descriptor and suite file below the paths are read, and each mistake is shown with its place and a way out.
+/// partest.toml and every descriptor and suite file below the paths are read, and what is wrong is shown with its place and a way
+/// out. One mistake may hide others of the same case, which show when it is gone.
 /// Exit codes: 0 when there is none, 2 when there is one, 4 when there is no descriptor.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
