@@ -129,7 +129,10 @@ impl StreamSpill {
 
     /// Takes the last bytes, before which so many are missing. Does nothing if it never began.
     pub(in crate::process) fn finish(mut self, missing: u64, last: [&[u8]; 2]) {
-        if self.has_begun && self.fault.is_none() {
+        if !self.has_begun {
+            return;
+        }
+        if self.fault.is_none() {
             self.fault = self.write_last(missing, last).err();
         }
         if let Some(fault) = &self.fault
@@ -206,5 +209,26 @@ fn create(path: &Path) -> io::Result<File> {
             disk::private_file(path)
         }
         (made, _) => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Spill;
+    use crate::model::Captured;
+
+    #[test]
+    fn a_file_that_is_there_already_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out");
+        let foreign = "of somebody else ".repeat(20);
+        fs::write(&path, &foreign).expect("written");
+        let paths = [path.clone(), folder.path().join("err")];
+        let output = Captured { head: vec![b'x'; 1000], tail: Vec::new(), dropped: 0 };
+        let nothing = Captured { head: Vec::new(), tail: Vec::new(), dropped: 0 };
+        Spill::new(move || paths, 1 << 20, None).save([&output, &nothing], 10);
+        assert_eq!(fs::read_to_string(path).expect("there"), foreign);
     }
 }
