@@ -1,7 +1,6 @@
 //! `partest explain`: what a case is made of, and where each value stands.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -61,14 +60,14 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
     };
     let id = &arguments.id;
     if let Some(explanation) = discovery::explain(id, &paths, &settings.root, &options) {
-        let redactor = match redactor(&explanation) {
-            Ok(redactor) => redactor,
+        let redactors = match redactors(&explanation) {
+            Ok(redactors) => redactors,
             Err(reason) => {
                 complain(&reason);
                 return Ok(ExitStatus::Usage);
             }
         };
-        print(|out| write(&explanation, redactor.as_ref(), out))?;
+        print(|out| write(&explanation, &redactors, out))?;
         return Ok(ExitStatus::Success);
     }
     let found = discovery::discover_exact(id, &paths, &settings.root, &options);
@@ -82,25 +81,16 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
     Ok(if found.broken.is_empty() { ExitStatus::NothingMatched } else { ExitStatus::Usage })
 }
 
-/// What masks the values of the variables that the case, or a service beside it, calls secrets.
-fn redactor(explanation: &Explanation) -> Result<Option<Redactor>, String> {
-    let text = |value: &Explained| value.value.as_str().map(str::to_owned);
-    let is_secret = |path: &str| path.starts_with("secrets[") || path.contains(".secrets[");
-    let names: Vec<_> =
-        explanation.values.iter().filter(|value| is_secret(&value.path)).filter_map(text).collect();
-    let variable = |value: &Explained| {
-        let (before, name) = value.path.rsplit_once("env.")?;
-        let is_of_environment = before.is_empty() || before.ends_with('.');
-        is_of_environment.then(|| Some((OsString::from(name), OsString::from(text(value)?))))?
-    };
-    let environment: Vec<_> = explanation.values.iter().filter_map(variable).collect();
-    runner::redactor(&names, &environment)
+/// What masks the secrets of the case, and of what is beside it.
+fn redactors(explanation: &Explanation) -> Result<Vec<Redactor>, String> {
+    let redactor = |set: &Vec<_>| runner::redactor(&explanation.secrets, set).transpose();
+    explanation.environments.iter().filter_map(redactor).collect()
 }
 
-fn write(explanation: &Explanation, redactor: Option<&Redactor>, out: &mut dyn Write) -> io::Result<()> {
+fn write(explanation: &Explanation, redactors: &[Redactor], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(&explanation.id, Colours::Remove))?;
     let write_value = |value: &Explained, out: &mut dyn Write| {
-        writeln!(out, "{}", printable(&line(value, redactor), Colours::Remove))
+        writeln!(out, "{}", printable(&line(value, redactors), Colours::Remove))
     };
     for value in &explanation.values {
         write_value(value, out)?;
@@ -112,9 +102,9 @@ fn write(explanation: &Explanation, redactor: Option<&Redactor>, out: &mut dyn W
     explanation.variables.iter().try_for_each(|value| write_value(value, out))
 }
 
-fn line(value: &Explained, redactor: Option<&Redactor>) -> String {
+fn line(value: &Explained, redactors: &[Redactor]) -> String {
     let masked = |mut text: String| {
-        redactor.inspect(|redactor| redactor.text(&mut text));
+        redactors.iter().for_each(|redactor| redactor.text(&mut text));
         text
     };
     let text = masked(format!("{} = {}", value.path, value.value));

@@ -1,5 +1,7 @@
 //! What a case is made of, and where each value stands.
 
+use std::ffi::OsString;
+
 use serde_json::json;
 
 use crate::descriptor::load::{Around, Defaults, DescriptorFile, FileReader, begin};
@@ -8,7 +10,7 @@ use crate::descriptor::node::{Node, Span, Value};
 use crate::descriptor::source::Sources;
 use crate::descriptor::variables::Defined;
 use crate::model::Position;
-use crate::text::{Variables, is_template};
+use crate::text::{Template, Variables, is_template};
 
 /// A case with everything it inherits, its variables put in.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,10 @@ pub struct Explanation {
     pub variables: Vec<Explained>,
     /// What it takes of what cases share while it runs, and why.
     pub takes: String,
+    /// The names of variables that hold secrets, of the case and of what is beside it.
+    pub secrets: Vec<String>,
+    /// The environment that the case sets, and those that are set beside it.
+    pub environments: Vec<Vec<(OsString, OsString)>>,
 }
 
 /// One value of a case.
@@ -101,14 +107,41 @@ impl FileReader<'_> {
                 variables.insert(name.clone(), (value.clone(), origin));
             }
         }
+        let known = variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+        let (mut secrets, mut environments) = (Vec::new(), Vec::new());
+        for tree in made.beside.iter().map(|(_, tree)| &**tree).chain([made.tree]) {
+            gather(&tree.to_json(), &known, &mut secrets, &mut environments);
+        }
         let row = |(path, (value, origin))| Explained { path, value, origin, template: None };
         Explanation {
             id: made.id.clone(),
             values,
             variables: variables.into_iter().map(row).collect(),
             takes: String::new(),
+            secrets,
+            environments,
         }
     }
+}
+
+/// Takes what a case or a service, or each of a list of them, calls secret, and the environment that it sets.
+fn gather(
+    tree: &serde_json::Value,
+    variables: &Variables,
+    secrets: &mut Vec<String>,
+    environments: &mut Vec<Vec<(OsString, OsString)>>,
+) {
+    if let Some(trees) = tree.as_array() {
+        trees.iter().for_each(|tree| gather(tree, variables, secrets, environments));
+    }
+    let names = tree.get("secrets").and_then(|names| names.as_array()).into_iter().flatten();
+    secrets.extend(names.filter_map(|name| Some(name.as_str()?.to_owned())));
+    let set = tree.get("env").and_then(|set| set.as_object()).into_iter().flatten();
+    let variable = |(name, value): (&String, &serde_json::Value)| {
+        let value = Template::parse(value.as_str()?).ok()?.render(variables).ok()?.into_owned();
+        Some((name.into(), value.into()))
+    };
+    environments.push(set.filter_map(variable).collect());
 }
 
 /// What partest does where the case says nothing.

@@ -242,10 +242,11 @@ fn a_quote_within_a_cell_is_a_character() {
 fn an_explanation_shows_no_secret() {
     let suite = Suite::of(
         "a.test.json",
-        r#"{ "vars": { "tok": "hunter22" }, "services": {
-          "s": { "run": "sleep hunter33", "secrets": ["OWN"], "env": { "OWN": "hunter33" }, "ready": { "log": "x" } }
+        r#"{ "vars": { "tok": "hunter22", "own": "hunter33" }, "services": {
+          "s": { "run": "sleep hunter33", "secrets": ["OWN"], "env": { "OWN": "{{ own }}" }, "ready": { "log": "x" } },
+          "t": { "run": "sleep hunter44", "env": { "T.TOKEN": "hunter44" }, "ready": { "log": "x" } }
         }, "cases": [{
-          "name": "x", "secrets": ["*_TOKEN"], "env": { "MY_TOKEN": "{{ tok }}" }, "run": "echo {{ tok }}", "services": ["s"]
+          "name": "x", "secrets": ["*_TOKEN", "T.TOKEN"], "env": { "MY_TOKEN": "{{ tok }}" }, "run": "echo {{ tok }}", "services": ["s", "t"]
         }] }"#,
     );
     let run = suite.run(&["explain", "a::x"]).expect_code(0);
