@@ -62,7 +62,7 @@ fn unknown(config: &Config, found: &Discovery) -> Vec<String> {
 /// What is said of an id that no case has, and which one may have been meant.
 pub fn no_such_id<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> String {
     let help = match nearest(id, known) {
-        Some(near) => format!(": did you mean {near:?}?"),
+        Some(near) => format!("; did you mean {near:?}?"),
         None => "; see `partest --list`".to_owned(),
     };
     format!("no test case has the id {id:?}{help}")

@@ -157,7 +157,7 @@ fn a_misspelt_id_runs_nothing() {
     );
     let run = suite.run(&["--exact", "a::one", "--exact", "a::twp", "--exact", "b::x"]).expect_code(4);
     let said = [
-        "no test case has the id \"a::twp\": did you mean \"a::two\"?",
+        "no test case has the id \"a::twp\"; did you mean \"a::two\"?",
         "no test case has the id \"b::x\"; see `partest --list`",
     ];
     for line in said {
@@ -187,7 +187,7 @@ fn what_is_broken_counts_only_where_it_may_be_what_is_asked_for() {
 }
 
 #[test]
-fn wrong_places_end_nothing_but_the_command() {
+fn a_wrong_place_ends_the_command_and_writes_nothing() {
     let text = r#"{ "run": "true" }"#;
     let suite = Suite::of("a.test.json", text);
     let run = suite.run(&["a.test.json", "a.tset.json"]).expect_code(2);

@@ -13,13 +13,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::descriptor::nearest;
 use crate::interference::{Company, Minimal, Trial, between, minimise};
 use crate::model::{CaseId, CaseResult, Outcome};
 use crate::plan::{Selection, TestPlan};
 use crate::runner::Control;
 use crate::session::interfere::trial::{Enough, Laboratory, Observed, Tally};
-use crate::session::{Config, SessionError, plan};
+use crate::session::{Config, SessionError, no_such_id, plan};
 use crate::time::Deadline;
 
 pub use finding::{Change, Finding, Guilt, Remedy};
@@ -92,13 +91,8 @@ pub enum Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum InterfereError {
     /// There is no such case.
-    #[error("no test case has the id {id:?}{}; see `partest --list`", hint.as_ref().map_or_else(String::new, |near| format!("; did you mean {near:?}?")))]
-    Unknown {
-        /// What was asked for.
-        id: String,
-        /// What may have been meant.
-        hint: Option<String>,
-    },
+    #[error("{0}")]
+    Unknown(String),
     /// It is not run.
     #[error("{id} cannot be run: {reason}")]
     NotRun {
@@ -168,10 +162,7 @@ fn find(plan: &TestPlan, id: &str) -> Result<CaseId, InterfereError> {
     }
     match plan.resolved.iter().find(|result| result.info.id.as_str() == id) {
         Some(result) => Err(InterfereError::NotRun { id: id.to_owned(), reason: reason(result) }),
-        None => {
-            let hint = nearest(id, ids()).map(str::to_owned);
-            Err(InterfereError::Unknown { id: id.to_owned(), hint })
-        }
+        None => Err(InterfereError::Unknown(no_such_id(id, ids()))),
     }
 }
 
