@@ -1,16 +1,9 @@
 //! Numbers on the command line, refused in the words of a user.
 
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 
-/// A number from 1.
-pub(super) trait Positive: FromStr {}
-
-impl Positive for NonZeroU32 {}
-impl Positive for NonZeroUsize {}
-
-/// A whole number from 1.
-pub(super) fn positive<T: Positive>(text: &str) -> Result<T, String> {
+/// A whole number from 1, such as a `NonZeroUsize`.
+pub(super) fn positive<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "write a whole number, 1 or more".to_owned())
 }
 

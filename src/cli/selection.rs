@@ -46,8 +46,8 @@ pub(super) struct SelectionArguments {
     /// =whole, /regex/, or a glob for the whole. They are joined by ! & | or the words not, and, or, and by parentheses. In path and suite a *
     /// stays within a folder, and ** does not.
     ///
-    /// May be given several times: a case for which one of them holds runs, if --filter or --exact name it, should they be
-    /// given, and it has a --tag that is.
+    /// May be given several times: a case for which one of them holds runs. Beside it, --filter and --exact must name the
+    /// case as well, and --tag one of its tags.
     #[arg(short = 'E', long = "expression", value_name = "EXPRESSION")]
     expressions: Vec<String>,
 

@@ -19,12 +19,6 @@ pub(crate) struct Kind {
     pub(crate) outputs: &'static [(&'static str, Subject)],
 }
 
-/// The key of `expect` that a word is, or means elsewhere, of whatever kind of step.
-pub(crate) fn expected(word: &str) -> Option<&'static str> {
-    let keys: Vec<_> = KINDS.iter().flat_map(|kind| kind.expect).copied().collect();
-    keys.iter().find(|key| **key == word).copied().or_else(|| meant(word, &keys))
-}
-
 /// All of them: the table that a new kind of step begins with.
 pub(crate) const KINDS: [Kind; 7] = [
     Kind {
@@ -71,6 +65,12 @@ pub(crate) const KINDS: [Kind; 7] = [
     },
     Kind { key: "call", beside: &["worker"], expect: &["output"], outputs: &[("output", Subject::Output)] },
 ];
+
+/// The key of `expect` that a word is, or means elsewhere, of whatever kind of step.
+pub(crate) fn expected(word: &str) -> Option<&'static str> {
+    let keys: Vec<_> = KINDS.iter().flat_map(|kind| kind.expect).copied().collect();
+    keys.iter().find(|key| **key == word).copied().or_else(|| meant(word, &keys))
+}
 
 /// Keys that steps of every kind have.
 const OF_ALL: [&str; 3] = ["expect", "capture", "until"];

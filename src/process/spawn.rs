@@ -2,8 +2,7 @@
 //!
 //! The new process shares the memory of this one, whose calling thread waits until the program is there (`vfork`): so it
 //! costs the same however much memory this process has, and what it says about an error needs no pipe. Unlike
-//! `posix_spawn`, it can set limits and bear a mark, is known by a descriptor from its birth on, and needs no memory for
-//! a stack of its own.
+//! `posix_spawn`, it can set limits and bear a mark, is known by a descriptor from its birth on, and borrows its stack.
 #![expect(unsafe_code, reason = "clone, execve, sigaction and sigprocmask in the child: no safe wrapper")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
