@@ -60,8 +60,9 @@ fn locks_of_others_are_waited_for_and_deadlocks_are_told() {
       - sql:
           transaction: true
           statements:
-            - { query: "select pg_advisory_xact_lock(4711, $1)", params: ["{{ first }}"] }
             - { query: "update t set n = n + 1 where id = :first", params: { first: "{{ first }}" } }
+            # Says that the row above is locked: the other one must not get past it.
+            - { query: "select pg_advisory_xact_lock(4711, $1)", params: ["{{ first }}"] }
             - |
               do $$ begin
                 while (select count(*) from pg_locks where locktype = 'advisory' and classid = 4711) < 2 loop
