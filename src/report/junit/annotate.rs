@@ -1,13 +1,17 @@
 //! Copies what the crate `junit-report` has rendered and adds what it has no words for.
 
 use std::io;
+use std::time::SystemTime;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesCData, BytesEnd, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use crate::report::junit::case::{Record, Rerun};
-use crate::report::junit::document::{seconds, timestamp};
+use crate::report::junit::document::{seconds, since_epoch, timestamp};
+
+/// The bytes of the attributes that are added to a case.
+const ADDED: usize = 64;
 
 /// What is said of a suite and of its cases, in the order in which the crate was given them.
 pub(crate) struct Suite<'a> {
@@ -28,11 +32,13 @@ pub(crate) struct Annotation<'a> {
     next: usize,
     /// The case that is open, while its retries are still to be written.
     open: Option<&'a Record>,
+    /// The second in which the last case began, and its text: many begin in the same one.
+    second: (u64, String),
 }
 
 impl<'a> Annotation<'a> {
     pub(crate) fn new(suite: Suite<'a>) -> Self {
-        Self { suite, has_begun: false, next: 0, open: None }
+        Self { suite, has_begun: false, next: 0, open: None, second: (0, timestamp(SystemTime::UNIX_EPOCH)) }
     }
 
     /// Copies the next cases of the suite, in `rendered`, without the document's declaration and root.
@@ -120,7 +126,7 @@ impl<'a> Annotation<'a> {
         let case = self.suite.cases.get(self.next).ok_or_else(|| io::Error::other("a case too many"))?;
         self.next += 1;
         self.open = Some(case);
-        let mut copy = BytesStart::new("testcase");
+        let mut copy = with_room("testcase", element.len() + ADDED);
         for attribute in element.attributes().with_checks(false) {
             let attribute = attribute.map_err(io::Error::other)?;
             match attribute.key.as_ref() {
@@ -130,7 +136,11 @@ impl<'a> Annotation<'a> {
         }
         copy.push_attribute(("line", &*case.info.position.line.to_string()));
         if let Some(started_at) = case.started_at {
-            copy.push_attribute(("timestamp", &*timestamp(started_at)));
+            let second = since_epoch(started_at).as_secs();
+            if self.second.0 != second {
+                self.second = (second, timestamp(started_at));
+            }
+            copy.push_attribute(("timestamp", &*self.second.1));
         }
         writer.get_mut().push(b'\n');
         writer.write_event(Event::Start(copy))?;
@@ -163,6 +173,13 @@ impl<'a> Annotation<'a> {
         }
         Ok(())
     }
+}
+
+/// An element without attributes yet, and with room for so many bytes of them.
+fn with_room(name: &str, room: usize) -> BytesStart<'static> {
+    let mut content = String::with_capacity(name.len() + room);
+    content.push_str(name);
+    BytesStart::from_content(content, name.len())
 }
 
 fn properties<'a>(
