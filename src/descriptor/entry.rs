@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::descriptor::conditions;
 use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::divide::{MOST_ENTRIES, parts};
 use crate::descriptor::expand::{Combination, Expansion, Generation, Mentioned};
 use crate::descriptor::explain::Made;
 use crate::descriptor::hooks::Hooks;
@@ -33,7 +36,6 @@ use crate::text::{Compiled, Layers, Template, Variables, is_template};
 
 /// The keys that make several cases of an entry.
 const GENERATORS: [&str; 3] = ["matrix", "rows", "foreach"];
-/// What belongs to a step: it cannot stand beside `steps`, and what of it is a default is inherited by each step.
 /// How many different mistakes of one entry are told.
 const MISTAKES: usize = 20;
 
@@ -47,6 +49,19 @@ struct Source<'s> {
     generates: bool,
     services: &'s Services,
     hooks: &'s Hooks,
+}
+
+/// What the cases of an entry are made of.
+struct Making<'m> {
+    /// What each is called, if it is a template, and as it stands.
+    compiled: Option<Compiled<'m>>,
+    name: &'m Text,
+    /// The entry without what makes several cases of it.
+    tree: &'m Node,
+    /// The variables that all of them have.
+    base: Layers,
+    expansion: Expansion,
+    source: Source<'m>,
 }
 
 /// Parts of the case that was made last: the next one is most often made of the same.
@@ -137,6 +152,21 @@ fn share_same<T>(last: &mut Arc<[Arc<T>]>, own: &[Arc<T>]) -> Arc<[Arc<T>]> {
 }
 
 impl FileReader<'_> {
+    /// Reads the entries of a file.
+    pub(in crate::descriptor) fn entries(&mut self, all: Vec<Node>, shared: &Shared) {
+        self.loaded.cases.reserve(all.len());
+        if all.len() > MOST_ENTRIES {
+            return all.into_iter().for_each(|own| self.entry(own, shared, None));
+        }
+        let mut rest = all.into_iter();
+        let parts = parts(rest.len()).map(|part| rest.by_ref().take(part.len()).collect()).collect();
+        let read = |reader: &mut Self, part: Vec<Node>| {
+            part.into_iter().for_each(|own| reader.entry(own, shared, None));
+            Ok::<_, Infallible>(())
+        };
+        let Ok(()) = self.each(parts, read);
+    }
+
     /// Reads one entry; `stem` is its name when it gives none itself.
     pub(in crate::descriptor) fn entry(&mut self, own: Node, shared: &Shared, stem: Option<String>) {
         let span = own.span;
@@ -190,11 +220,21 @@ impl FileReader<'_> {
             services: &shared.services,
             hooks: &shared.hooks,
         };
-        let mut prototype = Prototype::new(&tree);
-        let mut mistakes = Mistakes::default();
-        self.loaded.cases.reserve(expansion.len());
-        self.seen.reserve(expansion.len());
-        for number in 0..expansion.len() {
+        let making = Making { name, compiled, tree: &tree, base, expansion, source };
+        self.mistakes = Mistakes::default();
+        self.loaded.cases.reserve(making.expansion.len());
+        self.seen.reserve(making.expansion.len());
+        self.each(parts(making.expansion.len()).collect(), |reader, part| reader.make(&making, part))?;
+        self.loose.extend(std::mem::take(&mut self.mistakes).rest(span));
+        Ok(())
+    }
+
+    /// Makes some of the cases of an entry, by their numbers.
+    fn make(&mut self, making: &Making<'_>, numbers: Range<usize>) -> Result<(), Vec<Problem>> {
+        let Making { name, compiled, tree, base, expansion, source } = making;
+        let one = |problem| vec![problem];
+        let mut prototype = Prototype::new(tree);
+        for number in numbers {
             let combination = expansion.combination(number);
             let layers = base.with(combination.layers.iter().map(|(layer, _)| layer));
             let mut shown = render_name(name, compiled.as_ref(), &layers).map_err(one)?;
@@ -202,22 +242,21 @@ impl FileReader<'_> {
             let shown = match self.claim(&shown, name) {
                 Ok(shown) => shown,
                 Err(problem) => {
-                    self.loose.extend(mistakes.new_ones(one(problem)));
+                    self.loose.extend(self.mistakes.new_ones(one(problem)));
                     continue;
                 }
             };
-            match self.case(&mut prototype, &source, &shown, &layers, &combination) {
+            match self.case(&mut prototype, source, &shown, &layers, &combination) {
                 Ok(case) => self.loaded.cases.push(Arc::new(case)),
-                Err(problems) if !source.generates => self.broken_case(&shown, (span, 0), problems),
+                Err(problems) if !source.generates => self.broken_case(&shown, (source.span, 0), problems),
                 Err(problems) => {
-                    let new = mistakes.new_ones(problems);
+                    let new = self.mistakes.new_ones(problems);
                     if !new.is_empty() {
-                        self.broken_case(&shown, (span, combination.number), new);
+                        self.broken_case(&shown, (source.span, combination.number), new);
                     }
                 }
             }
         }
-        self.loose.extend(mistakes.rest(span));
         Ok(())
     }
 
@@ -355,7 +394,7 @@ impl FileReader<'_> {
 
 /// The mistakes of an entry that were told, so that a thousand cases do not tell the same one.
 #[derive(Default)]
-struct Mistakes {
+pub(in crate::descriptor) struct Mistakes {
     told: HashSet<(Span, String)>,
     untold: usize,
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use foldhash::fast::RandomState;
 
 use crate::descriptor::diagnostic::{Diagnostic, Problem, quote};
-use crate::descriptor::entry::Parts;
+use crate::descriptor::entry::{Mistakes, Parts};
 use crate::descriptor::explain::Explanation;
 use crate::descriptor::format::{Format, read_tree};
 use crate::descriptor::hooks::{Hooks, RawHooks};
@@ -37,6 +37,9 @@ pub(crate) const SUITE_KEYS: [&str; 6] = ["defaults", POOLS, "services", "setup"
 /// The keys of a case that cannot be inherited.
 pub(crate) const OWN_KEYS: [&str; 6] = ["name", "description", "steps", "capture", "until", "vars"];
 
+/// Enough of a stack for the deepest document that the parsers let pass, in a build without optimisation, too.
+pub(crate) const STACK: usize = 8 << 20;
+
 /// A file to read.
 #[derive(Clone, Copy, Debug)]
 pub struct DescriptorFile<'a> {
@@ -61,6 +64,9 @@ pub struct Around<'a> {
     pub outside: &'a dyn Outside,
     /// Variables that win over every `vars`.
     pub overrides: &'a Arc<Variables>,
+    /// The turn to read a file with threads of its own, which one of many files has at a time; `None` where there are to be
+    /// none.
+    pub turn: Option<&'a Mutex<()>>,
 }
 
 /// What the suite files above a descriptor give to its cases.
@@ -131,19 +137,13 @@ pub struct Broken {
 /// Reads the cases of a descriptor.
 #[must_use]
 pub fn read(file: &DescriptorFile<'_>, inherited: &Defaults, around: &Around<'_>) -> Loaded {
-    let (mut reader, root) = match begin(file, inherited, around) {
-        Ok(begun) => begun,
+    let read = |around: &Around<'_>| match begin(file, inherited, around) {
+        Ok((reader, root)) => reader.finish(root, inherited),
         Err(diagnostic) => {
-            return Loaded { cases: Vec::new(), broken: vec![broken_file(file, vec![diagnostic])] };
+            Some(Loaded { cases: Vec::new(), broken: vec![broken_file(file, vec![diagnostic])] })
         }
     };
-    reader.read(root, inherited);
-    let FileReader { mut loaded, loose, sources, shared, .. } = reader;
-    shared.keep();
-    if !loose.is_empty() {
-        loaded.broken.push(broken_file(file, diagnose(loose, &sources)));
-    }
-    loaded
+    read(around).or_else(|| read(&Around { turn: None, ..*around })).unwrap_or_default()
 }
 
 /// Reads the tree of a file, and makes ready for its cases.
@@ -161,11 +161,13 @@ pub(in crate::descriptor) fn begin<'a>(
         seen: HashMap::default(),
         patterns: HashMap::new(),
         shared: Parts::last(),
+        mistakes: Mistakes::default(),
         loose: Vec::new(),
         loaded: Loaded::default(),
         pools: &inherited.shared.pools,
         wanted: None,
         explained: None,
+        is_in_vain: false,
     };
     Ok((reader, root))
 }
@@ -388,6 +390,8 @@ pub(in crate::descriptor) struct FileReader<'a> {
     pub(in crate::descriptor) patterns: HashMap<String, Pattern>,
     /// What its last case was made of.
     pub(in crate::descriptor) shared: Parts,
+    /// What was wrong with the entry that is being read.
+    pub(in crate::descriptor) mistakes: Mistakes,
     /// Problems that belong to no case with a name of its own.
     pub(in crate::descriptor) loose: Vec<Problem>,
     pub(in crate::descriptor) loaded: Loaded,
@@ -396,9 +400,22 @@ pub(in crate::descriptor) struct FileReader<'a> {
     /// The id of the case to explain.
     pub(in crate::descriptor) wanted: Option<&'a str>,
     pub(in crate::descriptor) explained: Option<Explanation>,
+    /// Whether several threads found that something is wrong, so that one is to read it again.
+    pub(in crate::descriptor) is_in_vain: bool,
 }
 
 impl FileReader<'_> {
+    /// Reads the whole tree; `None` when it is to be read again by one thread.
+    fn finish(mut self, root: Node, inherited: &Defaults) -> Option<Loaded> {
+        self.read(root, inherited);
+        let Self { file, mut loaded, loose, sources, shared, is_in_vain, .. } = self;
+        shared.keep();
+        if !loose.is_empty() {
+            loaded.broken.push(broken_file(file, diagnose(loose, &sources)));
+        }
+        (!is_in_vain).then_some(loaded)
+    }
+
     pub(in crate::descriptor) fn read(&mut self, mut root: Node, inherited: &Defaults) {
         let shared = &inherited.shared;
         let span = root.span;
@@ -449,12 +466,7 @@ impl FileReader<'_> {
                     problem.help("add a case, such as { \"name\": \"first\", \"run\": [\"./program\"] }"),
                 );
             }
-            Some(Node { value: Value::List(cases), .. }) => {
-                self.loaded.cases.reserve(cases.len());
-                for case in cases {
-                    self.entry(case, &shared, None);
-                }
-            }
+            Some(Node { value: Value::List(cases), .. }) => self.entries(cases, &shared),
             Some(other) => {
                 let message = format!("expected a list of cases, found {}", other.value.kind());
                 self.loose.push(

@@ -11,6 +11,7 @@
 
 mod conditions;
 mod diagnostic;
+mod divide;
 mod entry;
 mod expand;
 mod explain;
@@ -70,8 +71,8 @@ pub use expand::CASE_LIMIT;
 pub use explain::{Explained, Explanation, Origin, explain};
 pub(crate) use format::read_tree;
 pub use format::{Format, SIZE_LIMIT};
-pub(crate) use load::POOLS;
 pub use load::{Around, Broken, Defaults, DescriptorFile, Loaded, read, read_suite};
+pub(crate) use load::{POOLS, STACK};
 pub use lower::{DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT};
 pub(crate) use mirror::unknown_key;
 pub(crate) use node::{Entry, Node, SourceId, Span, Value};

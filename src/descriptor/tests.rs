@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::{Around, Defaults, DescriptorFile, Diagnostic, Format, Loaded, Outside, read, read_suite};
 
+mod divide;
 mod expansion;
 mod hostile;
 mod inheritance;
@@ -73,7 +74,7 @@ fn load(path: &str, text: impl AsRef<[u8]>) -> Loaded {
 }
 
 fn load_below(path: &str, text: impl AsRef<[u8]>, inherited: &Defaults) -> Loaded {
-    let around = Around { outside: &Fake, overrides: &Arc::default() };
+    let around = Around { outside: &Fake, overrides: &Arc::default(), turn: None };
     with_file(path, text.as_ref(), |file| read(file, inherited, &around))
 }
 

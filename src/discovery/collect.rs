@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use foldhash::fast::RandomState;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::descriptor::{
     self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, SIZE_LIMIT,
-    below, quote, read,
+    STACK, below, quote, read,
 };
 use crate::discovery::outside::Surroundings;
 use crate::discovery::suites::{Suites, whole_file};
@@ -23,9 +23,6 @@ use crate::process;
 
 /// Below this many files, a pool costs more than it saves.
 const FEW: usize = 8;
-
-/// Enough for the deepest document that the parsers let pass, in a build without optimisation, too.
-const STACK: usize = 8 << 20;
 
 /// A file with its folder's defaults.
 struct File<'a> {
@@ -113,6 +110,7 @@ fn inherit<'a>(files: &'a [Candidate], folders: Vec<Arc<Path>>, suites: &'a Suit
 
 fn read_all<'a>(files: &'a [File<'_>], options: &DiscoverOptions) -> Vec<Read<'a>> {
     let workers = if files.len() > FEW { threads() } else { 1 };
+    let turn = Mutex::new(());
     if workers > 1 {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
@@ -123,13 +121,13 @@ fn read_all<'a>(files: &'a [File<'_>], options: &DiscoverOptions) -> Vec<Read<'a
         // Where no threads can be had, this one reads alone.
         if let Ok(pool) = pool {
             return pool.install(|| {
-                let read = |opened: &mut Opened, file| read_one(file, opened, options);
+                let read = |opened: &mut Opened, file| read_one(file, opened, options, &turn);
                 files.par_iter().map_init(Opened::default, read).collect()
             });
         }
     }
     let mut opened = Opened::default();
-    files.iter().map(|file| read_one(file, &mut opened, options)).collect()
+    files.iter().map(|file| read_one(file, &mut opened, options, &turn)).collect()
 }
 
 /// The folder of the file that was read last: the next one most often lies in it, too.
@@ -149,12 +147,17 @@ impl Opened {
     }
 }
 
-fn read_one<'a>(file: &'a File<'_>, opened: &mut Opened, options: &DiscoverOptions) -> Read<'a> {
+fn read_one<'a>(
+    file: &'a File<'_>,
+    opened: &mut Opened,
+    options: &DiscoverOptions,
+    turn: &Mutex<()>,
+) -> Read<'a> {
     let (path, suite) = named(file);
     let loaded = match opened.read(file) {
         Err(error) => Err(whole_file(&path, error.to_string(), None)),
         Ok(bytes) => Ok(with_descriptor(file, (&path, &suite), &bytes, options, |descriptor, around| {
-            read(descriptor, file.inherited, around)
+            read(descriptor, file.inherited, &Around { turn: Some(turn), ..*around })
         })),
     };
     Read { file: &file.candidate.path, suite, path, loaded }
@@ -177,7 +180,7 @@ fn with_descriptor<T>(
     let Candidate { base, format, .. } = file.candidate;
     let format = format.unwrap_or_else(|| Format::of_text(bytes));
     let descriptor = DescriptorFile { path, suite, folder: &file.folder, root: base, format, bytes };
-    let around = Around { outside: &Surroundings { base }, overrides: &options.variables };
+    let around = Around { outside: &Surroundings { base }, overrides: &options.variables, turn: None };
     make(&descriptor, &around)
 }
 

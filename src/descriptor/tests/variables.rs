@@ -93,7 +93,7 @@ fn data_is_never_read_as_a_template() {
 fn the_command_line_wins_over_vars_and_values_of_cases_over_it() {
     let overrides =
         Arc::new(Variables::from([("a".to_owned(), "cli".into()), ("b".to_owned(), "cli".into())]));
-    let around = Around { outside: &Fake, overrides: &overrides };
+    let around = Around { outside: &Fake, overrides: &overrides, turn: None };
     let text = "vars: {a: file, c: file}\ncases: [{name: n, vars: {a: case}, matrix: {b: [x]}, run: '{{ a }} {{ b }} {{ c }}'}]";
     let loaded = with_file("x.test.yaml", text.as_bytes(), |file| read(file, &Defaults::default(), &around));
     let StepAction::Run(run) = &loaded.cases[0].steps[0].action else { panic!("no process") };
@@ -199,7 +199,7 @@ fn variables_may_name_each_other_and_those_further_out() {
                 cases:\n- name: a\n  vars: {domain: y.org, full: '{{ url }}/{{ domain }}', n: '{{ port_of.all[0] + 1 }}'}\n  run: ['{{ full }}', '{{ n }}']\n  retries: '{{ n }}'";
     let command = |overrides: Variables| {
         let overrides = Arc::new(overrides);
-        let around = Around { outside: &Fake, overrides: &overrides };
+        let around = Around { outside: &Fake, overrides: &overrides, turn: None };
         let loaded =
             with_file("x.test.yaml", text.as_bytes(), |file| read(file, &Defaults::default(), &around));
         assert!(loaded.broken.is_empty(), "{:#?}", loaded.broken);

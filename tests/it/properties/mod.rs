@@ -49,7 +49,7 @@ pub(crate) fn descriptor(data: &[u8]) {
         format,
         bytes,
     };
-    let around = Around { outside: &Nothing, overrides: &Arc::default() };
+    let around = Around { outside: &Nothing, overrides: &Arc::default(), turn: None };
     let loaded = descriptor::read(&file, &Defaults::default(), &around);
     let mut ids = HashSet::new();
     let infos =

@@ -1,0 +1,92 @@
+//! Divides a long list of entries, or of the cases of one, among the threads of a pool.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::thread;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::descriptor::entry::{Mistakes, Parts};
+use crate::descriptor::load::{FileReader, Loaded, STACK};
+
+/// So few take one thread no longer than it takes to share them.
+const FEW: usize = 256;
+
+/// Up to so many entries are divided. What other threads make does not get the room of the entries that are done with, so a
+/// hundred thousand would take a third more memory.
+pub(in crate::descriptor) const MOST_ENTRIES: usize = 1 << 14;
+
+/// The parts of so many entries, or cases of one. They do not depend on how many threads there are.
+pub(in crate::descriptor) fn parts(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = FEW.max(count.div_ceil(16));
+    (0..count).step_by(size).map(move |start| start..count.min(start + size))
+}
+
+/// Threads for so many parts, if there can be some.
+fn pool(parts: usize) -> Option<ThreadPool> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(parts);
+    let name = |index| format!("partest-cases-{index}");
+    let pool = ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).thread_name(name);
+    if threads > 1 { pool.build().ok() } else { None }
+}
+
+impl FileReader<'_> {
+    /// Reads one part after the other; or several at once, if it is the turn of this file and there are threads.
+    ///
+    /// # Errors
+    /// Why the whole cannot be read.
+    pub(in crate::descriptor) fn each<P: Send, E>(
+        &mut self,
+        parts: Vec<P>,
+        read: impl Fn(&mut Self, P) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let turn = self.around.turn.filter(|_| parts.len() > 1).and_then(|turn| turn.try_lock().ok());
+        let pool = turn.as_ref().and_then(|_| pool(parts.len()));
+        let Some(pool) = pool else {
+            return parts.into_iter().try_for_each(|part| read(self, part));
+        };
+        let beside = |part| {
+            let mut reader = self.beside();
+            let is_read = read(&mut reader, part).is_ok();
+            let FileReader { shared, loose, loaded, seen, .. } = reader;
+            shared.keep();
+            (is_read && loose.is_empty() && loaded.broken.is_empty()).then_some((loaded.cases, seen))
+        };
+        let parts: Vec<_> = pool.install(|| parts.into_par_iter().map(beside).collect());
+        self.loaded.cases.reserve(parts.iter().flatten().map(|(cases, _)| cases.len()).sum());
+        for part in parts {
+            // What is wrong is told in the order of the text, with what stands before it: one thread alone does that.
+            let Some((cases, seen)) = part else {
+                self.is_in_vain = true;
+                break;
+            };
+            self.loaded.cases.extend(cases);
+            self.seen.reserve(seen.len());
+            for (name, span) in seen {
+                self.is_in_vain |= self.seen.insert(name, span).is_some();
+            }
+        }
+        Ok(())
+    }
+
+    /// A reader of another part of the same file.
+    fn beside(&self) -> Self {
+        Self {
+            file: self.file,
+            around: self.around,
+            definition: self.definition,
+            sources: self.sources.clone(),
+            seen: HashMap::default(),
+            patterns: HashMap::new(),
+            shared: Parts::last(),
+            mistakes: Mistakes::default(),
+            loose: Vec::new(),
+            loaded: Loaded::default(),
+            pools: self.pools,
+            wanted: None,
+            explained: None,
+            is_in_vain: false,
+        }
+    }
+}
