@@ -22,7 +22,7 @@ impl Context<'_> {
             });
         }
         if let (Reading::Missing, Reading::Large(_)) = (&expected, &self.reading) {
-            return Err(Problem::decided(format!(
+            return Err(Problem::undecided(format!(
                 "{}: the golden file {name} does not exist, and `--update` creates none of more than \
                  {LARGEST_FILE} bytes",
                 self.name
@@ -41,7 +41,8 @@ impl Context<'_> {
                     "{}: the golden file {name} does not exist; `partest --update` creates it",
                     self.name
                 );
-                Problem::decided(message).with_detail(diff::unified(b"", found))
+                // Under `not`, too: nothing differs from a file by a name that was misspelt.
+                Problem::undecided(message).with_detail(diff::unified(b"", found))
             }
             Reading::Unreadable(reason) | Reading::Hidden(reason) => {
                 let message = format!("{}: the golden file {name} cannot be compared: {reason}", self.name);

@@ -20,7 +20,9 @@ impl Context<'_> {
                 self.compare_values(list, &all, query.source())
             }
             NodeTest::Value(expected) => {
-                self.found_something(query, &found, &value)?;
+                if found.is_empty() {
+                    return Err(Problem::undecided(self.nothing_found(query, &value)));
+                }
                 found.iter().try_for_each(|found| self.compare_values(expected, found.value, &found.path))
             }
             NodeTest::Matchers(matchers) => self.matchers_of_nodes(query, matchers, &found, &value),
@@ -38,13 +40,14 @@ impl Context<'_> {
             if found.is_empty() {
                 let name = format!("{}: {query}", self.name);
                 let nothing = Context { name: &name, reading: Reading::Missing, ..*self };
-                match nothing.apply(test) {
-                    Ok(()) => continue,
-                    Err(problem) if problem.decided && !matches!(test, Test::Exists(_)) => {
-                        return Err(problem);
+                match (nothing.apply(test), test) {
+                    (Ok(()), _) => continue,
+                    (Err(_), Test::Exists(_)) => {
+                        return Err(Problem::decided(self.nothing_found(query, value)));
                     }
+                    (Err(problem), _) if problem.decided => return Err(problem),
                     // What is not there cannot be compared, and is no other value either.
-                    Err(_) => return self.found_something(query, found, value),
+                    (Err(_), _) => return Err(Problem::undecided(self.nothing_found(query, value))),
                 }
             }
             for node in found {
@@ -63,11 +66,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn found_something(&self, query: &Query, found: &[Found<'_>], value: &Value) -> Result<(), Problem> {
-        if !found.is_empty() {
-            return Ok(());
-        }
-        Err(Problem::decided(format!("{}: {query}: found nothing in {}", self.name, show(value))))
+    fn nothing_found(&self, query: &Query, value: &Value) -> String {
+        format!("{}: {query}: found nothing in {}", self.name, show(value))
     }
 
     /// Whether the content, a value within JSON, is this one. After `normalize` it is a text.

@@ -298,10 +298,13 @@ impl Context<'_> {
                 _ => {}
             }
         }
-        if let Some(undecided) = problems.iter().position(|problem| !problem.decided) {
-            return Err(problems.swap_remove(undecided));
+        // What is the fault of no alternative alone.
+        let is_fault = |problem: &Problem| problem.kind != FailureKind::Expectation;
+        if let Some(fault) = problems.iter().position(is_fault) {
+            return Err(problems.swap_remove(fault));
         }
-        if texts.len() == alternatives.len() {
+        let decided = problems.iter().all(|problem| problem.decided);
+        if decided && texts.len() == alternatives.len() {
             let name = self.name;
             let found = match &self.reading {
                 Reading::Value(value, _) => show(value),
@@ -316,7 +319,10 @@ impl Context<'_> {
             .iter()
             .enumerate()
             .map(|(index, problem)| format!("{}. {}\n", index + 1, problem.message));
-        Err(Problem::decided(message).with_detail(list.collect::<String>() + &self.shown()))
+        Err(Problem {
+            decided,
+            ..Problem::decided(message).with_detail(list.collect::<String>() + &self.shown())
+        })
     }
 
     fn json(&self, expected: &serde_json::Value, exact: bool) -> Result<(), Problem> {
@@ -338,16 +344,17 @@ impl Context<'_> {
         if let Reading::Value(value, _) = &self.reading {
             return Ok(Cow::Borrowed(value));
         }
-        let text = String::from_utf8_lossy(self.whole()?);
+        // That it is none says nothing of what was expected within.
+        let none = |reason: &str| Problem::undecided(format!("{} is not JSON: {reason}", self.name));
+        let text = str::from_utf8(self.whole()?).map_err(|error| {
+            none(&format!("not UTF-8 at byte {}", error.valid_up_to())).with_detail(self.shown())
+        })?;
         // Some programs begin every text with it.
-        let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(Problem::decided(format!("{} is not JSON: it is empty", self.name)));
+            return Err(none("it is empty"));
         }
-        let parsed = from_json(text).map(Cow::Owned);
-        parsed.map_err(|error| {
-            Problem::decided(format!("{} is not JSON: {error}", self.name)).with_detail(self.shown())
-        })
+        from_json(text).map(Cow::Owned).map_err(|error| none(&error.to_string()).with_detail(self.shown()))
     }
 
     fn lines(&self, templates: &[Template], in_order: bool) -> Result<(), Problem> {
@@ -371,25 +378,23 @@ impl Context<'_> {
 
     fn number(&self, test: &NumberTest) -> Result<(), Problem> {
         let text = String::from_utf8_lossy(self.whole()?);
+        // Where there is no number, it is neither in nor out of bounds.
+        let none =
+            |reason: String| Problem::undecided(format!("{}{reason}", self.name)).with_detail(self.shown());
         let text = match &test.from {
             None => &*text,
-            Some(pattern) => match pattern.first_group(&text) {
-                Some(found) => found,
-                None => {
-                    let pattern = wording::quote(pattern.regex().as_str().as_bytes());
-                    let message = || format!("{} does not match {pattern}, so there is no number", self.name);
-                    return self.hold(false, message);
-                }
-            },
+            Some(pattern) => pattern.first_group(&text).ok_or_else(|| {
+                let pattern = wording::quote(pattern.regex().as_str().as_bytes());
+                none(format!(" does not match {pattern}, so there is no number"))
+            })?,
         };
-        let Some(found) = crate::text::number(text) else {
-            let found = wording::sketch(text.as_bytes());
-            return self.hold(false, || format!("{}: expected a number, found {found}", self.name));
-        };
+        let found = crate::text::number(text).ok_or_else(|| {
+            none(format!(": expected a number, found {}", wording::sketch(text.as_bytes())))
+        })?;
         match number::unmet(test, &found) {
             None => Ok(()),
             Some(expected) => {
-                self.hold(false, || format!("{}: expected {expected}, found {found}", self.name))
+                self.hold(false, || format!("{}: expected {expected}, found {}", self.name, found))
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::service::{Port, Ports};
 use crate::step::{self, Carried, Goldens, StepResult, Surroundings};
 use crate::text::Variables;
 use crate::text::redact::Redactor;
-use crate::time::{Deadline, clock};
+use crate::time::{Deadline, clock, format_duration};
 
 /// How long the end of a service is waited for after a connection broke beside it.
 const LAST_MOMENTS: Duration = Duration::from_millis(500);
@@ -225,6 +225,12 @@ impl LocalExecutor {
     }
 }
 
+/// That there was no time left for a step.
+fn too_late(case: &TestCase, position: &Position, step: StepNumber) -> Failure {
+    let message = format!("timed out after {}, before it could begin", format_duration(case.time.timeout));
+    Failure { step: Some(step), ..Failure::new(FailureKind::Timeout, position.clone(), message) }
+}
+
 /// Why an attempt has not all the services that it needs; no reason when the run is being stopped.
 struct Stopped {
     reason: Option<String>,
@@ -395,6 +401,14 @@ impl Progress {
             if !step.needs.iter().all(|name| variables.contains_key(name)) {
                 continue;
             }
+            let number = StepNumber { number: index + 1, of: case.steps.len() };
+            // The first is always begun: to prepare it takes no time of its own.
+            if progress.outcome == Outcome::Passed && index > 0 && deadline.has_passed() {
+                progress.fail(Outcome::TimedOut, too_late(case, &step.position, number));
+                if !step.always {
+                    continue;
+                }
+            }
             if progress.outcome != Outcome::Passed && deadline.has_passed() {
                 deadline = Deadline::after(Some(case.time.timeout));
             }
@@ -403,7 +417,7 @@ impl Progress {
             progress.captured.extend(captured.iter().cloned());
             variables.extend(captured);
             if case.steps.len() > 1 {
-                result.is_step(StepNumber { number: index + 1, of: case.steps.len() });
+                result.is_step(number);
             }
             progress.take(result);
         }

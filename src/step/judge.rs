@@ -5,9 +5,27 @@ use crate::model::{Failure, FailureKind, GoldenChange, Observation, Outcome, Ste
 use crate::step::{Goldens, StepResult, Surroundings, retell};
 use crate::time::Deadline;
 
-/// What of the observation is not as expected, and what it gives to later steps if all is. Large files are looked at until
-/// the deadline.
+/// What of the observation is not as expected, and what it gives to later steps if all is. To find that out is a part of
+/// the step, which must be over by the deadline, unless that has passed before.
 pub(super) fn compare(
+    step: &Step,
+    observation: &Observation,
+    record: StepRecord,
+    deadline: Deadline,
+    around: &Surroundings<'_>,
+) -> StepResult {
+    let has_time = !deadline.has_passed();
+    let result = judge(step, observation, record, deadline, around);
+    match result.outcome {
+        Outcome::Passed if has_time && deadline.has_passed() => {
+            StepResult::timed_out(step, result.record, around)
+        }
+        _ => result,
+    }
+}
+
+/// The same, whenever it is over. Large files are looked at until the deadline.
+fn judge(
     step: &Step,
     observation: &Observation,
     record: StepRecord,

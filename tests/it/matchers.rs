@@ -56,6 +56,32 @@ fn the_first_difference_is_named_with_its_place() {
 }
 
 #[test]
+fn what_cannot_be_looked_at_does_not_hold_under_not_either() {
+    for (run, stdout, expected) in [
+        ("echo hi", r#"{ "file": "no-such.txt" }"#, "the golden file no-such.txt does not exist"),
+        ("echo hi", r#"{ "one_of": ["bye", { "file": "no-such.txt" }] }"#, "none of 2 alternatives holds"),
+        ("echo '<html>502'", r#"{ "jsonpath": { "$.status": "failed" } }"#, "stdout is not JSON"),
+        ("echo '{}'", r#"{ "jsonpath": { "$.a": 1 } }"#, "$.a: found nothing"),
+        ("echo '{}'", r#"{ "jsonpath": { "$.a": { "contains": "x" } } }"#, "$.a: found nothing"),
+        ("echo '<html>502'", r#"{ "json": { "a": 1 } }"#, "stdout is not JSON"),
+        ("echo none", r#"{ "number": { "max": 1, "from": "(\\d)" } }"#, "so there is no number"),
+        ("echo none", r#"{ "number": { "max": 1 } }"#, "expected a number, found \"none"),
+    ] {
+        let (message, console) = failure(run, &format!(r#"{{ "not": {stdout} }}"#));
+        assert!(message.contains(expected), "{message}\n{console}");
+    }
+    let exists = r#"{ "name": "a", "run": "echo '{}'", "expect": { "stdout": { "not": { "jsonpath": { "$.a": { "exists": true } } } } } }"#;
+    Suite::of("a.test.json", exists).run(&[]).expect_code(0);
+}
+
+#[test]
+fn json_is_utf8() {
+    let (message, _) =
+        failure("printf '{\\042a\\042: \\042caf\\351\\042}'", r#"{ "json": { "a": "caf\ufffd" } }"#);
+    assert_eq!(message, "stdout is not JSON: not UTF-8 at byte 10");
+}
+
+#[test]
 fn a_difference_of_lines_is_shown_without_what_fits() {
     let (_, console) =
         failure("echo started 17; seq 30; echo end", r#"{ "lines": "started [..]\n...\n29\n31\nend\n" }"#);

@@ -369,3 +369,29 @@ fn mistakes_are_found_before_anything_runs() {
         assert!(all.contains(&format!("a.test.yaml:{place}")), "{case}: {place} is not in\n{all}");
     }
 }
+
+/// One function that takes the database a moment, many times, within one instruction of its program.
+fn slow_query() -> String {
+    let functions: Vec<_> = (0..10).map(|n| format!("length(hex(randomblob({})))", 20_000_000 + n)).collect();
+    format!(r#""url": "sqlite::memory:", "query": "select {} as x""#, functions.join(" + "))
+}
+
+#[test]
+fn what_the_database_does_not_interrupt_is_no_pass_beyond_the_time_limit() {
+    let tries = r#", "until": { "every": "10ms", "for": "40ms" }"#;
+    let suite = suite(&[
+        case("alone", &slow_query(), r#", "timeout": "50ms", "expect": { "rows": 1 }"#),
+        case("until", &slow_query(), &format!(r#", "timeout": "50ms", "expect": {{ "rows": 1 }}{tries}"#)),
+        format!(
+            r#"{{ "name": "then", "timeout": "50ms", "steps": [
+                 {{ "sql": {{ {} }}, "timeout": "1m" }},
+                 {{ "run": "echo began >> '{{{{ dir }}}}/began'" }},
+                 {{ "run": "echo always >> '{{{{ dir }}}}/always'", "always": true }} ] }}"#,
+            slow_query()
+        ),
+    ]);
+    let run = suite.run(&["-j", "1"]).expect_code(1);
+    assert!(run.stdout.contains("3 timed out"), "{}", run.stdout);
+    assert!(!suite.path().join("began").exists(), "a step began after the time was over");
+    assert!(suite.path().join("always").exists());
+}

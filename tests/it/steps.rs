@@ -82,3 +82,27 @@ cases:
     assert!(run.stdout.contains("attempt 1: step 2 of 2: exit: expected 0, found 1"), "{}", run.stdout);
     assert!(run.verdict("missing").1.starts_with("step 2 of 2: "), "{:?}", run.verdict("missing"));
 }
+
+#[test]
+fn no_step_begins_when_the_time_is_over() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "
+name: a
+timeout: 100ms
+leak: allow
+steps:
+  - run: 'sleep 9 &'
+  - run: touch '{{ dir }}/begun'
+  - run: touch '{{ dir }}/always'
+    always: true
+",
+    );
+    // The first step has ended in time; what it left behind held its output open beyond that.
+    let run = suite.run(&[]).expect_code(1);
+    assert_eq!(
+        run.verdict("a"),
+        ("failure", "step 2 of 3: timed out after 0.10s, before it could begin".to_owned())
+    );
+    assert!(!suite.path().join("begun").exists() && suite.path().join("always").exists());
+}
