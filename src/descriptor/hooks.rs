@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::descriptor::diagnostic::{Problem, quote};
+use crate::descriptor::kinds::write_out;
 use crate::descriptor::node::{Entry, Node, Value, merge};
 use crate::descriptor::raw::RawCase;
 use crate::descriptor::scope::Scope;
@@ -107,7 +108,8 @@ impl RawHooks {
 
 fn case(entry: &Entry, given: &[String], around: &Definitions<'_>) -> Result<TestCase, Vec<Problem>> {
     let one = |problem| vec![problem];
-    let own = as_case(entry).map_err(one)?;
+    let mut own = as_case(entry).map_err(one)?;
+    write_out(&mut own);
     let tree = match &around.shared.case {
         Some(defaults) => merge(&only(defaults, &INHERITED), own),
         None => own,

@@ -11,6 +11,7 @@ use crate::descriptor::entry::{Mistakes, Parts};
 use crate::descriptor::explain::Explanation;
 use crate::descriptor::format::{Format, read_tree};
 use crate::descriptor::hooks::{Hooks, RawHooks};
+use crate::descriptor::kinds::write_out;
 use crate::descriptor::lower::{Lowering, start_of};
 use crate::descriptor::mirror;
 use crate::descriptor::node::{Entry, Node, Span, Value, merge};
@@ -292,18 +293,21 @@ impl Shared {
                 }
                 Err(problem) => problems.push(problem),
             },
-            "defaults" => match check_defaults(&entry.value, sources) {
-                Ok(found) if !found.is_empty() => problems.extend(found),
-                Ok(_) => {
-                    let own = entry.value.clone();
-                    let merged = match &self.case {
-                        Some(inherited) => merge(inherited, own),
-                        None => own,
-                    };
-                    self.case = Some(Arc::new(merged));
+            "defaults" => {
+                let mut own = entry.value.clone();
+                write_out(&mut own);
+                match check_defaults(&own, sources) {
+                    Ok(found) if !found.is_empty() => problems.extend(found),
+                    Ok(_) => {
+                        let merged = match &self.case {
+                            Some(inherited) => merge(inherited, own),
+                            None => own,
+                        };
+                        self.case = Some(Arc::new(merged));
+                    }
+                    Err(problem) => problems.push(problem),
                 }
-                Err(problem) => problems.push(problem),
-            },
+            }
             _ => return false,
         }
         true

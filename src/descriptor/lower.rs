@@ -162,6 +162,14 @@ impl Lowering<'_> {
                 environment.set.insert(name.value.clone(), template);
             }
         }
+        if let Err(names) = environment.in_order() {
+            let written = case.env.iter().flat_map(|table| &table.0).map(|(name, _)| name);
+            let first = written.into_iter().find(|name| names.contains(&name.as_str()));
+            let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
+            let message = format!("these variables are made of each other: {}", names.join(", "));
+            let help = "let one of them name no other";
+            self.problems.extend(first.map(|name| Problem::new(name.span, message).help(help)));
+        }
         environment.unset = self.variable_names(&case.unset_env);
         environment.inherit = self.variable_names(&case.inherit_env);
         environment

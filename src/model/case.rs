@@ -1,6 +1,6 @@
 //! A test case: what to run, in which surroundings, for how long, and what to expect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,6 +181,48 @@ pub struct Environment {
     pub unset: Vec<String>,
     /// Variables passed on from partest's own environment, when they are set there.
     pub inherit: Vec<String>,
+}
+
+impl Environment {
+    /// The variables that are set, each behind those that its value names by `env.NAME`. One that names itself means what
+    /// it is without being set.
+    ///
+    /// # Errors
+    /// The names of those that are made of each other.
+    pub fn in_order(&self) -> Result<Vec<(&str, &Template)>, Vec<&str>> {
+        let mut ordered = Vec::with_capacity(self.set.len());
+        let mut waiting: Vec<(&str, BTreeSet<String>)> =
+            self.set.iter().map(|(name, value)| (name.as_str(), variables_of(value))).collect();
+        while !waiting.is_empty() {
+            let names: BTreeSet<&str> = waiting.iter().map(|(name, _)| *name).collect();
+            let waits = |(name, named): &(&str, BTreeSet<String>)| {
+                named.iter().any(|other| other != name && names.contains(other.as_str()))
+            };
+            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
+            if ready.is_empty() {
+                return Err(later.into_iter().map(|(name, _)| name).collect());
+            }
+            ordered.extend(ready.into_iter().map(|(name, _)| (name, &self.set[name])));
+            waiting = later;
+        }
+        Ok(ordered)
+    }
+
+    /// Whether a value that is set names a variable of the environment.
+    #[must_use]
+    pub fn names_itself(&self) -> bool {
+        self.set.values().any(|value| !variables_of(value).is_empty())
+    }
+}
+
+/// The variables of the environment that a text names.
+fn variables_of(text: &Template) -> BTreeSet<String> {
+    // To read a template for its names takes time.
+    if !text.source().contains("env.") {
+        return BTreeSet::new();
+    }
+    let names = text.names().into_iter();
+    names.filter_map(|name| Some(name.strip_prefix("env.")?.split('.').next()?.to_owned())).collect()
 }
 
 /// A file, or all files that match a glob, copied into the working directory under its path relative to the

@@ -121,30 +121,49 @@ impl<'a> Subject<'a> {
         clean: &CleanEnvironment,
         variables: &mut Variables,
     ) -> Result<Vec<(OsString, OsString)>, Box<Failure>> {
-        let mut set = Vec::with_capacity(self.environment.set.len());
-        for (name, value) in &self.environment.set {
-            let value = value
-                .render(variables)
-                .map_err(|error| not_started(self.position, format!("the variable {name}: {error}")))?;
-            set.push((name.clone(), value.into_owned()));
-        }
-        let around = sandbox::Surroundings {
+        let mut around = sandbox::Surroundings {
             case: self.id,
             attempt: self.attempt,
             slot: self.slot,
             inherit: &self.environment.inherit,
-            set: &set,
+            set: &[],
             unset: &self.environment.unset,
         };
+        if self.environment.names_itself() {
+            let before = clean.of_case(workspace, &around);
+            variables.insert("env".to_owned(), self.named(&before).into());
+        }
+        let in_order = self.environment.in_order().map_err(|names| {
+            not_started(
+                self.position,
+                format!("these variables are made of each other: {}", names.join(", ")),
+            )
+        })?;
+        let mut set = Vec::with_capacity(in_order.len());
+        for (name, value) in in_order {
+            let value = value
+                .render(variables)
+                .map_err(|error| not_started(self.position, format!("the variable {name}: {error}")))?
+                .into_owned();
+            if let Some(serde_json::Value::Object(known)) = variables.get_mut("env") {
+                known.insert(name.to_owned(), value.as_str().into());
+            }
+            set.push((name.to_owned(), value));
+        }
+        around.set = &set;
         let environment = clean.of_case(workspace, &around);
-        let named = self.environment.inherit.iter().chain(self.environment.set.keys());
+        variables.insert("env".to_owned(), self.named(&environment).into());
+        Ok(environment)
+    }
+
+    /// The variables of an environment that the descriptor names.
+    fn named(&self, environment: &[(OsString, OsString)]) -> serde_json::Map<String, serde_json::Value> {
+        let names = self.environment.inherit.iter().chain(self.environment.set.keys());
         let value = |name: &String| {
             let (_, value) = environment.iter().find(|(known, _)| known == name.as_str())?;
             Some((name.clone(), value.to_string_lossy().into()))
         };
-        let named: serde_json::Map<_, _> = named.filter_map(value).collect();
-        variables.insert("env".to_owned(), named.into());
-        Ok(environment)
+        names.filter_map(value).collect()
     }
 
     /// Puts the files where processes find them; gives the directory where they start.

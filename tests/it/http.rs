@@ -375,3 +375,15 @@ fn json_is_sent_in_the_order_in_which_it_is_written() {
         assert!(run.stdout.contains(&format!("--data-raw '{expected}'")), "{}", run.stdout);
     }
 }
+
+#[test]
+fn an_address_alone_is_a_request_also_before_the_cases_and_as_a_default() {
+    let server = Server::start();
+    let suite = format!(
+        r#"{{ "setup": [{{ "run": "echo {}", "capture": {{ "u": {{ "line": 1 }} }} }}, {{ "http": "{{{{ u }}}}/hello" }}],
+             "defaults": {{ "http": "{{{{ u }}}}/hello" }} }}"#,
+        server.url()
+    );
+    Suite::of("a.test.json", r#"{ "name": "a" }"#).file("suite.json", suite).run(&[]).expect_code(0);
+    assert_eq!(server.requests().len(), 2);
+}

@@ -232,3 +232,27 @@ fn the_three_formats_agree_and_explain_shows_the_template() {
         assert!(shown.contains("{{ n }}s") && shown.contains("expect.exit"), "{shown}");
     }
 }
+
+#[test]
+fn variables_of_the_environment_may_be_made_of_others() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        r#"
+cases:
+  - name: of others
+    env: { A: "{{ env.C }}/a", B: /opt, C: "{{ env.B }}/c" }
+    run: 'test "$A $B $C" = "/opt/c/a /opt /opt/c"'
+  - name: inherited
+    inherit_env: [OUTER]
+    env: { D: "{{ env.OUTER }}2", PATH: "/first:{{ env.PATH }}", OUTER: "{{ env.OUTER }}3" }
+    run: 'test "$D $OUTER" = "132 13" && case "$PATH" in /first:/*) ;; *) false ;; esac'
+"#,
+    );
+    let mut command = suite.command(&[]);
+    command.env("OUTER", "1");
+    suite.finish_command(command).expect_code(0);
+    let round = "name: a\nenv: { A: '{{ env.B }}', B: 'x{{ env.A }}', C: '{{ env.A }}' }\nrun: 'true'\n";
+    let run = Suite::of("a.test.yaml", round).run(&[]).expect_code(2);
+    assert!(run.stdout.contains("these variables are made of each other: `A`, `B`, `C`"), "{}", run.stdout);
+    assert!(run.stdout.contains("a.test.yaml:2:8"), "{}", run.stdout);
+}
