@@ -395,3 +395,25 @@ fn what_the_database_does_not_interrupt_is_no_pass_beyond_the_time_limit() {
     assert!(!suite.path().join("began").exists(), "a step began after the time was over");
     assert!(suite.path().join("always").exists());
 }
+
+#[test]
+fn a_statement_names_no_file_beside_partest() {
+    let attach = |path: &str| {
+        format!("attach '{path}' as o; create table o.t (a); detach o; vacuum into '{path}.copy'; vacuum")
+    };
+    let suite = suite(&[
+        case("attach", &format!(r#"{DATABASE}, "query": "{}""#, attach("side.db")), ""),
+        case("vacuum", &format!(r#"{DATABASE}, "query": "vacuum into 'copy.db'""#), ""),
+        case("absolute", &format!(r#"{DATABASE}, "query": "{}""#, attach("{{ work }}/side.db")), ""),
+    ]);
+    let run = suite.run(&["-j", "1"]).expect_code(1);
+    for name in ["attach", "vacuum"] {
+        let message = run.verdict(name).1;
+        assert!(
+            message.contains("does not start at the working directory; write \"{{ work }}/\""),
+            "{message}"
+        );
+    }
+    assert_eq!(run.verdict("absolute").0, "passed");
+    assert!(!suite.path().join("side.db").exists() && !suite.path().join("copy.db").exists());
+}

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use serde_json::Value;
@@ -115,7 +116,8 @@ fn carry_out(connection: &mut Connection, work: &Work<'_>) -> Result<Answer, Tro
     let is_over = move || cancellation.is_requested() || deadline.has_passed();
     let set = connection
         .progress_handler(INSTRUCTIONS, Some(is_over))
-        .and_then(|()| connection.busy_timeout(TURN.min(patience(work))));
+        .and_then(|()| connection.busy_timeout(TURN.min(patience(work))))
+        .and_then(|()| connection.authorizer(Some(permit)));
     set.map_err(|error| refused(&error, "", work))?;
     let answer = all(connection, work);
     // What is left to do must not be interrupted, too.
@@ -125,6 +127,19 @@ fn carry_out(connection: &mut Connection, work: &Work<'_>) -> Result<Answer, Tro
         let _ = connection.execute_batch("rollback");
     }
     answer
+}
+
+/// Lets a statement do everything but name a file by a relative path, as `attach` and `vacuum into` can: SQLite would begin
+/// where this whole program was started.
+fn permit(asked: AuthContext<'_>) -> Authorization {
+    match asked.action {
+        AuthAction::Attach { filename }
+            if !["", ":memory:"].contains(&filename) && !filename.starts_with('/') =>
+        {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }
 }
 
 fn all(connection: &Connection, work: &Work<'_>) -> Result<Answer, Trouble> {
@@ -300,6 +315,11 @@ fn refused(error: &rusqlite::Error, text: &str, work: &Work<'_>) -> Trouble {
         return Trouble::Stopped(shown(text));
     }
     let Wrong { mut message, code, mistake } = Wrong::of(error);
+    if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) {
+        message = "a relative path within a statement does not start at the working directory; write \"{{ work }}/\" \
+                   before it"
+            .to_owned();
+    }
     if is_locked(error) && !patience(work).is_zero() {
         message.push_str(&format!(" for longer than {}", format_duration(patience(work))));
     }
