@@ -216,6 +216,16 @@ impl Context<'_> {
             let holds = holds_text(&captured.head, expected) || holds_text(&captured.tail, expected);
             return if holds { Ok(()) } else { Err(self.cut(captured)) };
         }
+        if let Reading::Value(list @ Value::Array(items), _) = &self.reading {
+            let is_item = |item: &Value| match item {
+                Value::String(text) => text == expected,
+                other => other.to_string() == expected,
+            };
+            return self.hold(items.iter().any(is_item), || {
+                let item = wording::quote(expected.as_bytes());
+                format!("{}: expected a list with the item {item}, found {}", self.name, show(list))
+            });
+        }
         let found = self.whole()?;
         self.hold(holds_text(found, expected), || {
             let expected = wording::quote(expected.as_bytes());

@@ -112,11 +112,16 @@ impl Pattern {
             .map_err(|error| PatternError::of(source, &error))
     }
 
-    /// The first group of the first match in a text, or the whole match where there is no group.
+    /// The first group of the first match in a text that takes part in it, or the whole match where the expression has no
+    /// group.
     #[must_use]
     pub fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
         let captures = self.0.captures(text)?;
-        captures.iter().skip(1).flatten().next().or_else(|| captures.get(0)).map(|found| found.as_str())
+        let found = match captures.len() {
+            1 => captures.get(0),
+            _ => captures.iter().skip(1).flatten().next(),
+        };
+        found.map(|found| found.as_str())
     }
 
     /// The compiled expression.

@@ -75,6 +75,21 @@ fn what_cannot_be_looked_at_does_not_hold_under_not_either() {
 }
 
 #[test]
+fn a_list_contains_items_and_not_parts_of_their_text() {
+    let run = r#"echo '{"roles": ["nonadmin", "a b", 7]}'"#;
+    for contains in [r#""admin""#, r#"["a b", "b"]"#, r#""70""#, r#""\",\"""#] {
+        let (message, _) =
+            failure(run, &format!(r#"{{ "jsonpath": {{ "$.roles": {{ "contains": {contains} }} }} }}"#));
+        assert!(message.starts_with("stdout: $.roles: expected a list with the item"), "{message}");
+    }
+    let descriptor = format!(
+        r#"{{ "name": "case", "run": {run:?}, "expect": {{ "stdout": {{ "jsonpath": {{ "$.roles":
+             {{ "contains": ["a b", "7"], "not_contains": "admin" }} }} }} }} }}"#
+    );
+    Suite::of("a.test.json", &descriptor).run(&[]).expect_code(0);
+}
+
+#[test]
 fn json_is_utf8() {
     let (message, _) =
         failure("printf '{\\042a\\042: \\042caf\\351\\042}'", r#"{ "json": { "a": "caf\ufffd" } }"#);
