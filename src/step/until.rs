@@ -38,12 +38,12 @@ pub(super) fn execute(
         }
         // What a try that ran into the end would have said is not known; the one before it said something.
         let is_cut = result.outcome == Outcome::TimedOut && both.has_passed();
-        let last = match before.take() {
+        let (last, is_cut) = match before.take() {
             Some(before) if is_cut => {
                 around.spill.inspect(|spill| spill.take_back());
-                before
+                (before, false)
             }
-            _ => result,
+            _ => (result, is_cut),
         };
         if around.cancellation.is_requested() {
             return StepResult::interrupted(last.record, leaked);
@@ -51,7 +51,7 @@ pub(super) fn execute(
         // The next try could not even begin, and would say nothing.
         if both.remaining().is_some_and(|left| left <= until.every) {
             let end = if both == deadline { End::OfCase } else { End::OfUntil };
-            let effort = Effort { tries, took: begin.elapsed() };
+            let effort = Effort { tries, took: begin.elapsed(), is_cut };
             return StepResult { leaked, ..conclude(last, end, &effort, (step, &until), around) };
         }
         if around.cancellation.wait(until.every) {
@@ -73,6 +73,8 @@ enum End {
 struct Effort {
     tries: u32,
     took: Duration,
+    /// Whether the only try ran into the end.
+    is_cut: bool,
 }
 
 /// The last try's result, together with how often it was tried.
@@ -85,9 +87,11 @@ fn conclude(
 ) -> StepResult {
     let is_timeout = last.outcome == Outcome::TimedOut && own_limit(step, around).is_none();
     match (end, last.failures.first_mut()) {
-        (End::OfUntil, Some(failure)) if is_timeout => {
+        (End::OfUntil, Some(failure)) if is_timeout && effort.is_cut => {
+            let found =
+                failure.message.split_once(": ").map_or(String::new(), |(_, found)| format!(": {found}"));
             failure.message =
-                format!("timed out after {}, the time of `until`", format_duration(until.limit));
+                format!("timed out after {}, the time of `until`{found}", format_duration(until.limit));
         }
         (End::OfCase, _) if !is_timeout => {
             let limit = format_duration(around.case.time.timeout);

@@ -387,3 +387,17 @@ fn an_address_alone_is_a_request_also_before_the_cases_and_as_a_default() {
     Suite::of("a.test.json", r#"{ "name": "a" }"#).file("suite.json", suite).run(&[]).expect_code(0);
     assert_eq!(server.requests().len(), 2);
 }
+
+#[test]
+fn tries_in_vain_say_what_the_last_one_met() {
+    let server = Server::start();
+    let until = "until: {every: 50ms, for: 500ms}";
+    let run = fails(
+        &server,
+        &format!("http: {{url: URL/stall, timeouts: {{first_byte: 100ms}}}}\n{until}"),
+        "connected to HOST, but no answer within 0.10s (tried ",
+    );
+    assert!(run.stdout.contains("TIMEOUT"), "{}", run.stdout);
+    let message = "timed out after 0.50s, the time of `until`: connected to HOST, but no answer (tried once";
+    fails(&server, &format!("http: URL/stall\n{until}"), message);
+}
