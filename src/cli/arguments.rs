@@ -38,7 +38,8 @@ pub(super) struct Arguments {
 
     /// Run only what has no verdict in an earlier run, and report both together
     ///
-    /// RUN is "last" (the default), a folder of .partest/runs, or a journal. Without paths, those of that run are used.
+    /// RUN is "last" (the default), a folder of .partest/runs, or a journal. Without paths, those of that run are used. What
+    /// is not selected stays without a verdict, for the next --resume.
     #[arg(long, num_args = 0..=1, default_missing_value = "last", value_name = "RUN")]
     #[arg(conflicts_with_all = ["list", "last_failed", "not_run", "new", "shard"])]
     pub(super) resume: Option<String>,

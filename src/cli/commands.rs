@@ -137,7 +137,7 @@ Files:
 
 Exit codes:
   0      every case passed, was skipped or failed as expected
-  1      some case failed, timed out or could not be started
+  1      some case failed, timed out, could not be started or was left without a verdict
   2      wrong usage, or a broken descriptor
   3      partest's own trouble: a report cannot be written, an internal error
   4      nothing found

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::complain;
+use crate::plan::Selection;
 use crate::session::{self, Config, PastError, PastRun, Prepared};
 
 /// The plan of what has no verdict in the run of this name, with the verdicts there are. When no paths were named,
@@ -30,12 +31,24 @@ pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Re
         }
         Err(error) => return Err(error),
     };
-    if !names_paths && let Some(paths) = run.paths(&config.root) {
-        config.paths = paths;
+    let paths = run.paths(&config.root);
+    if !names_paths && let Some(paths) = &paths {
+        config.paths.clone_from(paths);
     }
     config.repeat = run.repeat()?;
     let mut prepared = prepared(config);
-    match run.take_up(&mut prepared.plan)? {
+    // What is left out now is still of the run, and whoever takes this one up finds it in all of its paths.
+    for path in paths.into_iter().flatten() {
+        if !config.paths.contains(&path) {
+            config.paths.push(path);
+        }
+    }
+    let is_narrowed = names_paths || !config.selection.is_everything();
+    let whole = is_narrowed.then(|| {
+        let whole = Config { selection: Selection::default(), history: false, ..config.clone() };
+        session::plan(&whole).plan
+    });
+    match run.take_up(&mut prepared.plan, whole)? {
         0 => {}
         lost => complain(&format!("{lost} cases of the run are not among the descriptors any more")),
     }

@@ -7,7 +7,7 @@ use crate::model::{Halt, RunFinished};
 pub enum ExitStatus {
     /// Every case passed, was skipped or failed as expected.
     Success,
-    /// Some case failed, or the run took longer than it may.
+    /// Some case failed or was left without a verdict, or the run took longer than it may.
     Failed,
     /// The usage was wrong, or a descriptor is broken.
     Usage,
@@ -28,7 +28,8 @@ impl ExitStatus {
             Some(signal) => Self::Signal(signal),
             None if reports_failed || stats.internal > 0 => Self::Internal,
             None if stats.broken > 0 => Self::Usage,
-            None if stats.failures() > 0 || matches!(finished.halt, Some(Halt::Timeout(_))) => Self::Failed,
+            None if stats.failures() + stats.not_run > 0 => Self::Failed,
+            None if matches!(finished.halt, Some(Halt::Timeout(_))) => Self::Failed,
             None if stats.total() == 0 => Self::NothingMatched,
             None => Self::Success,
         }

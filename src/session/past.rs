@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::journal::{JournalError, Reader};
-use crate::model::{CaseId, CaseInfo, CaseResult, FailureKind, Standing, TestEvent};
+use crate::model::{CaseId, CaseInfo, CaseResult, FailureKind, Outcome, Shard, Skip, Standing, TestEvent};
 use crate::plan::TestPlan;
 use crate::report::Reporters;
 use crate::session::Config;
@@ -60,9 +60,7 @@ fn yes() -> bool {
 
 /// The text of `plan.json`.
 pub(super) fn intent(config: &Config, plan: &TestPlan) -> Vec<u8> {
-    let infos = plan.cases.iter().map(|case| &case.info);
-    let infos = infos.chain(plan.resolved.iter().map(|result| &result.info));
-    let cases = infos.map(|info| info.id.as_str().to_owned()).collect();
+    let cases = infos(plan).map(|info| info.id.as_str().to_owned()).collect();
     // Only a path that is not UTF-8 cannot be written; then it has to be named again.
     let (repeat, stress) = (config.repeat, config.stress.is_some());
     Intent { paths: config.paths.clone(), cases, history: config.history, repeat, stress }.text()
@@ -271,43 +269,70 @@ impl PastRun {
     }
 
     /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never
-    /// begun, and adds the old results. Gives the number of cases of this run that `plan` did not know.
+    /// begun, and adds the old results. What of `whole`, where that is given, `plan` has left out is still of the run: it
+    /// stays without a verdict. Gives the number of cases of this run that neither of them knows.
     ///
     /// # Errors
     /// [`PastError`] when the run is not over, or its journal cannot be read.
-    pub fn take_up(&self, plan: &mut TestPlan) -> Result<usize, PastError> {
+    pub fn take_up(&self, plan: &mut TestPlan, whole: Option<TestPlan>) -> Result<usize, PastError> {
         if self.open()?.try_lock_shared().is_err() {
             return Err(PastError::GoesOn { journal: self.journal.clone() });
         }
-        let mut verdicts: HashMap<CaseId, CaseResult> = HashMap::new();
-        let mut order = Vec::new();
-        for event in self.events()? {
-            match event.map_err(|source| self.error(source))? {
-                TestEvent::RunStarted(started) => plan.shard = started.shard,
-                TestEvent::CaseFinished(result) if is_verdict(&result) => {
-                    let result = Arc::unwrap_or_clone(result);
-                    order.push(result.info.id.clone());
-                    verdicts.insert(result.info.id.clone(), result);
-                }
-                _ => {}
-            }
-        }
+        let Past { shard, verdicts, mut unfinished } = self.past()?;
+        plan.shard = shard;
         let asked: Option<HashSet<String>> = self.intent().map(|intent| intent.cases.into_iter().collect());
+        let judged: HashSet<CaseId> = verdicts.iter().map(|result| result.info.id.clone()).collect();
         let is_open = |info: &CaseInfo| {
             // A file that was broken then stands for its cases.
             let names = [info.id.as_str(), &info.position.file];
             asked.as_ref().is_none_or(|asked| names.iter().any(|name| asked.contains(*name)))
-                && !verdicts.contains_key(&info.id)
+                && !judged.contains(&info.id)
         };
+        let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
         plan.cases.retain(|case| is_open(&case.info));
         plan.resolved.retain(|result| is_open(&result.info));
-        plan.resolved.extend(order.into_iter().filter_map(|id| verdicts.remove(&id)));
-        let known: HashSet<&str> = plan.cases.iter().map(|case| case.info.id.as_str()).collect();
-        let files: HashSet<&str> = plan.cases.iter().map(|case| &*case.info.position.file).collect();
-        let resolved: HashSet<&str> = plan.resolved.iter().map(|result| result.info.id.as_str()).collect();
-        let sets = [known, files, resolved];
-        let is_lost = |id: &&String| !sets.iter().any(|set| set.contains(id.as_str()));
-        Ok(asked.iter().flatten().filter(is_lost).count())
+        plan.resolved.extend(verdicts);
+        // Where nobody knows what was asked for, it was what is now.
+        if let Some(TestPlan { cases, resolved, .. }) = whole.filter(|_| asked.is_some()) {
+            let is_left_out = |info: &CaseInfo| is_open(info) && !chosen.contains(&info.id);
+            let cases = cases.into_iter().filter(|case| is_left_out(&case.info));
+            plan.resolved.extend(cases.map(|case| {
+                let never_begun = || not_run(&case.info, Skip::NotRun);
+                unfinished.remove(&case.info.id).unwrap_or_else(never_begun)
+            }));
+            plan.resolved.extend(resolved.into_iter().filter(|result| is_left_out(&result.info)));
+        }
+        let known: HashSet<&str> =
+            infos(plan).flat_map(|info| [info.id.as_str(), &info.position.file]).collect();
+        Ok(asked.iter().flatten().filter(|id| !known.contains(id.as_str())).count())
+    }
+
+    /// What its journal says of its cases.
+    fn past(&self) -> Result<Past, PastError> {
+        let mut past = Past::default();
+        let mut verdicts: HashMap<CaseId, CaseResult> = HashMap::new();
+        let mut order = Vec::new();
+        for event in self.events()? {
+            match event.map_err(|source| self.error(source))? {
+                TestEvent::RunStarted(started) => past.shard = started.shard,
+                TestEvent::CaseStarted { info, .. } => {
+                    past.unfinished.insert(info.id.clone(), not_run(&info, Skip::Interrupted));
+                }
+                TestEvent::CaseFinished(result) => {
+                    let result = Arc::unwrap_or_clone(result);
+                    let id = result.info.id.clone();
+                    if is_verdict(&result) {
+                        order.push(id.clone());
+                        verdicts.insert(id, result);
+                    } else if result.standing() == Standing::NotRun {
+                        past.unfinished.insert(id, result);
+                    }
+                }
+                _ => {}
+            }
+        }
+        past.verdicts = order.into_iter().filter_map(|id| verdicts.remove(&id)).collect();
+        Ok(past)
     }
 
     /// The events, none when the run was killed before it wrote its first line.
@@ -344,6 +369,26 @@ impl PastRun {
     pub(super) fn error(&self, source: JournalError) -> PastError {
         PastError::Journal { journal: self.journal.clone(), source }
     }
+}
+
+/// What a journal says of the cases of its run.
+#[derive(Default)]
+struct Past {
+    shard: Option<Shard>,
+    /// The results that stay, in their order.
+    verdicts: Vec<CaseResult>,
+    /// What came of the others that had begun.
+    unfinished: HashMap<CaseId, CaseResult>,
+}
+
+fn not_run(info: &Arc<CaseInfo>, why: Skip) -> CaseResult {
+    CaseResult::without_attempt(Arc::clone(info), Outcome::Skipped(why), Vec::new())
+}
+
+/// Of whatever has or will have a result.
+fn infos(plan: &TestPlan) -> impl Iterator<Item = &Arc<CaseInfo>> {
+    let resolved = plan.resolved.iter().map(|result| &result.info);
+    plan.cases.iter().map(|case| &case.info).chain(resolved)
 }
 
 /// Whether the file is empty. A first line is written in one call, so more is not to be expected of a killed run.

@@ -66,6 +66,7 @@ mod record;
 mod repeat;
 mod reports;
 mod resources;
+mod resume;
 mod schema;
 mod selection;
 mod services;

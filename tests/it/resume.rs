@@ -1,0 +1,105 @@
+//! `--resume`: what an earlier run has not come to, and with which paths and filters.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::{Run, Suite};
+
+/// Runs the command; every case and every hook that runs adds its name to `out`.
+fn run(suite: &Suite, arguments: &[&str]) -> Run {
+    let mut command = suite.command(arguments);
+    command.args(["-j", "1", "--order", "path"]).env("OUT", suite.path().join("out"));
+    suite.finish_command(command)
+}
+
+/// What has run since it was asked for last.
+fn ran(suite: &Suite) -> Vec<String> {
+    let path = suite.path().join("out");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(path, "").expect("written");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn case(name: &str) -> String {
+    format!("- {{ name: {name}, tags: [{name}], run: 'echo {name} >> $OUT', inherit_env: [OUT] }}\n")
+}
+
+fn journal(suite: &Suite) -> PathBuf {
+    let runs = fs::read_dir(suite.path().join(".partest/runs")).expect("runs");
+    let last = runs.map(|entry| entry.expect("readable").path()).max().expect("a run");
+    last.join("journal.jsonl")
+}
+
+/// Leaves the journal as a run has it that is killed just after this event of this case.
+fn killed_after(suite: &Suite, event: &str, id: &str) {
+    let path = journal(suite);
+    let text = fs::read_to_string(&path).expect("UTF-8");
+    let [event, id] = [format!("\"event\":\"{event}\""), format!("\"id\":\"{id}\"")];
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let last =
+        lines.iter().position(|line| line.contains(&event) && line.contains(&id)).expect("in the journal");
+    fs::write(path, lines[..=last].concat()).expect("written");
+    ran(suite);
+}
+
+/// A run that was killed while `b` ran: `c` and `d` had not begun.
+fn killed_in_b() -> Suite {
+    let cases = ["a", "b", "c"].map(case).concat();
+    let suite = Suite::of("s/a.test.yaml", &format!("cases:\n{cases}"))
+        .file("s/sub/d.test.yaml", format!("cases:\n{}", case("d")))
+        .file("other/e.test.yaml", format!("cases:\n{}", case("e")));
+    run(&suite, &["s"]).expect_code(0);
+    killed_after(&suite, "case-started", "s/a::b");
+    suite
+}
+
+#[test]
+fn what_is_not_selected_stays_not_run_until_it_is_taken_up() {
+    for (narrowed, chosen, others) in [
+        (&["--resume", "--filter", "::c"][..], "c", ["b", "d"]),
+        (&["--resume", "--exact", "s/a::c"], "c", ["b", "d"]),
+        (&["--resume", "--tag", "c"], "c", ["b", "d"]),
+        (&["--resume", "last", "s/sub", "other"], "d", ["b", "c"]),
+    ] {
+        let suite = killed_in_b();
+        let first = run(&suite, narrowed).expect_code(1);
+        assert_eq!((first.stderr.as_str(), ran(&suite)), ("", vec![chosen.to_owned()]), "{narrowed:?}");
+        assert!(first.stdout.contains("2 passed, 2 not run"), "{}", first.stdout);
+        first.expect_verdicts(&[("a", ""), (chosen, "")]);
+        for name in others {
+            let begun = name == "b";
+            let reason =
+                if begun { "interrupted: the run was" } else { "not run: the run was stopped before" };
+            assert!(first.verdict(name).1.starts_with(reason), "{name}: {:?}", first.verdict(name));
+        }
+        let second = run(&suite, &["--resume"]).expect_code(0);
+        assert_eq!(
+            (second.stderr.as_str(), ran(&suite)),
+            ("", others.map(str::to_owned).to_vec()),
+            "{narrowed:?}"
+        );
+        assert_eq!(second.report().tests, 4);
+        second.expect_verdicts(&["a", "b", "c", "d"].map(|name| (name, "")));
+    }
+}
+
+#[test]
+fn what_is_not_selected_may_be_gone_broken_or_mended() {
+    let suite = killed_in_b();
+    fs::remove_file(suite.path().join("s/sub/d.test.yaml")).expect("removed");
+    let gone = run(&suite, &["--resume", "--filter", "::c"]);
+    assert_eq!(gone.stderr, "partest: 1 cases of the run are not among the descriptors any more\n");
+    assert_eq!(gone.report().tests, 3);
+
+    let suite = killed_in_b().file("s/sub/d.test.yaml", "cases: {");
+    run(&suite, &["s"]).expect_code(2);
+    killed_after(&suite, "case-started", "s/a::a");
+    let broken = run(&suite, &["--resume", "last", "s/a.test.yaml"]).expect_code(2);
+    assert_eq!(broken.report().tests, 4, "{}", broken.stdout);
+    let suite = suite.file("s/sub/d.test.yaml", format!("cases:\n{}", case("d")));
+    let mended = run(&suite, &["--resume", "last", "s/a.test.yaml"]);
+    assert_eq!((mended.stderr.as_str(), mended.report().tests), ("", 4), "{}", mended.stdout);
+    ran(&suite);
+    run(&suite, &["--resume"]).expect_code(0);
+    assert_eq!(ran(&suite), ["d"]);
+}
