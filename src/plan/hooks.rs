@@ -1,9 +1,10 @@
 //! What is done before and after the cases of folders, as cases of a plan.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{CaseId, SuiteHooks, TestCase};
+use crate::model::{CaseId, CaseInfo, SuiteHooks, TestCase};
 use crate::plan::TestPlan;
 
 impl TestPlan {
@@ -33,5 +34,44 @@ impl TestPlan {
         self.resolved.retain(|result| !added.contains(&result.info.id));
         self.cases = all;
         self
+    }
+}
+
+impl TestPlan {
+    /// The teardowns of those folders of its cases in which something has begun, inner ones before outer ones. Each is
+    /// made a case of its folder, so that it comes after the setup, and knows what that captures.
+    #[must_use]
+    pub fn teardowns(&self, has_begun: impl Fn(&CaseInfo) -> bool) -> Vec<Arc<TestCase>> {
+        let mut known: HashSet<*const SuiteHooks> = HashSet::new();
+        let mut found = Vec::new();
+        for case in self.cases.iter().filter(|case| !case.hooks.is_empty()) {
+            let mut is_begun = has_begun(&case.info);
+            for (depth, hooks) in case.hooks.iter().enumerate().rev() {
+                is_begun |= hooks.setup.as_ref().is_some_and(|setup| has_begun(&setup.info));
+                let Some(teardown) = hooks.teardown.as_ref().filter(|_| is_begun) else { continue };
+                if known.insert(Arc::as_ptr(hooks)) {
+                    let own = SuiteHooks { setup: hooks.setup.clone(), teardown: None };
+                    let around = case.hooks[..depth].iter().cloned().chain([Arc::new(own)]).collect();
+                    found.push((depth, Arc::new(TestCase { hooks: around, ..TestCase::clone(teardown) })));
+                }
+            }
+        }
+        found.sort_by_key(|(depth, _)| Reverse(*depth));
+        found.into_iter().map(|(_, teardown)| teardown).collect()
+    }
+
+    /// Adds those of these teardowns that do not come with the cases there are, or with one another.
+    pub fn add_teardowns(&mut self, teardowns: Vec<Arc<TestCase>>) {
+        let coming = |case: &TestCase| -> Vec<CaseId> {
+            let teardowns = case.hooks.iter().filter_map(|hooks| hooks.teardown.as_ref());
+            teardowns.map(|teardown| teardown.info.id.clone()).collect()
+        };
+        let mut known: HashSet<CaseId> = self.cases.iter().flat_map(|case| coming(case)).collect();
+        for teardown in teardowns {
+            if !known.contains(&teardown.info.id) {
+                known.extend(coming(&teardown));
+                self.cases.push(teardown);
+            }
+        }
     }
 }

@@ -269,7 +269,7 @@ impl PastRun {
     }
 
     /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never
-    /// begun, and adds the old results. What of `whole`, where that is given, `plan` has left out is still of the run: it
+    /// begun, and teardowns of what had begun, and adds the old results. What of `whole`, where that is given, `plan` has left out is still of the run: it
     /// stays without a verdict. Gives the number of cases of this run that neither of them knows.
     ///
     /// # Errors
@@ -278,7 +278,7 @@ impl PastRun {
         if self.open()?.try_lock_shared().is_err() {
             return Err(PastError::GoesOn { journal: self.journal.clone() });
         }
-        let Past { shard, verdicts, mut unfinished } = self.past()?;
+        let Past { shard, verdicts, mut unfinished, begun } = self.past()?;
         plan.shard = shard;
         let asked: Option<HashSet<String>> = self.intent().map(|intent| intent.cases.into_iter().collect());
         let judged: HashSet<CaseId> = verdicts.iter().map(|result| result.info.id.clone()).collect();
@@ -288,15 +288,25 @@ impl PastRun {
             asked.as_ref().is_none_or(|asked| names.iter().any(|name| asked.contains(*name)))
                 && !judged.contains(&info.id)
         };
+        let open_teardowns = |plan: &TestPlan| {
+            let mut teardowns = plan.teardowns(|info| begun.contains(&info.id));
+            teardowns.retain(|teardown| !judged.contains(&teardown.info.id));
+            teardowns
+        };
         let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
+        let teardowns = open_teardowns(plan);
         plan.cases.retain(|case| is_open(&case.info));
         plan.resolved.retain(|result| is_open(&result.info));
         plan.resolved.extend(verdicts);
+        plan.add_teardowns(teardowns);
         // Where nobody knows what was asked for, it was what is now.
-        if let Some(TestPlan { cases, resolved, .. }) = whole.filter(|_| asked.is_some()) {
+        if let Some(whole) = whole.filter(|_| asked.is_some()) {
+            // Those that are carried out replace theirs.
+            let teardowns = open_teardowns(&whole);
+            let TestPlan { cases, resolved, .. } = whole;
             let is_left_out = |info: &CaseInfo| is_open(info) && !chosen.contains(&info.id);
             let cases = cases.into_iter().filter(|case| is_left_out(&case.info));
-            plan.resolved.extend(cases.map(|case| {
+            plan.resolved.extend(cases.chain(teardowns).map(|case| {
                 let never_begun = || not_run(&case.info, Skip::NotRun);
                 unfinished.remove(&case.info.id).unwrap_or_else(never_begun)
             }));
@@ -316,11 +326,15 @@ impl PastRun {
             match event.map_err(|source| self.error(source))? {
                 TestEvent::RunStarted(started) => past.shard = started.shard,
                 TestEvent::CaseStarted { info, .. } => {
+                    past.begun.insert(info.id.clone());
                     past.unfinished.insert(info.id.clone(), not_run(&info, Skip::Interrupted));
                 }
                 TestEvent::CaseFinished(result) => {
                     let result = Arc::unwrap_or_clone(result);
                     let id = result.info.id.clone();
+                    if !result.attempts.is_empty() {
+                        past.begun.insert(id.clone());
+                    }
                     if is_verdict(&result) {
                         order.push(id.clone());
                         verdicts.insert(id, result);
@@ -377,8 +391,10 @@ struct Past {
     shard: Option<Shard>,
     /// The results that stay, in their order.
     verdicts: Vec<CaseResult>,
-    /// What came of the others that had begun.
+    /// What is known of others.
     unfinished: HashMap<CaseId, CaseResult>,
+    /// Whatever has begun.
+    begun: HashSet<CaseId>,
 }
 
 fn not_run(info: &Arc<CaseInfo>, why: Skip) -> CaseResult {

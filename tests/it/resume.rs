@@ -20,6 +20,12 @@ fn ran(suite: &Suite) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// A suite file that notes what comes before and after the cases of its folder.
+fn hooks(name: &str) -> String {
+    let [setup, teardown] = ["up", "down"].map(|word| format!("[{{ run: 'echo {name}-{word} >> $OUT' }}]"));
+    format!("defaults: {{ inherit_env: [OUT] }}\nsetup: {setup}\nteardown: {teardown}\n")
+}
+
 fn case(name: &str) -> String {
     format!("- {{ name: {name}, tags: [{name}], run: 'echo {name} >> $OUT', inherit_env: [OUT] }}\n")
 }
@@ -102,4 +108,72 @@ fn what_is_not_selected_may_be_gone_broken_or_mended() {
     ran(&suite);
     run(&suite, &["--resume"]).expect_code(0);
     assert_eq!(ran(&suite), ["d"]);
+}
+
+/// Two folders, one in the other, each with a setup and a teardown, and a case beside them that runs last.
+fn with_hooks() -> Suite {
+    Suite::of("s/outer/suite.yaml", &hooks("outer"))
+        .file("s/outer/a.test.yaml", format!("cases:\n{}", case("a")))
+        .file("s/outer/inner/suite.yaml", hooks("inner"))
+        .file("s/outer/inner/b.test.yaml", format!("cases:\n{}", case("b")))
+        .file("s/z.test.yaml", format!("cases:\n{}", case("z")))
+}
+
+#[test]
+fn a_teardown_that_was_interrupted_is_taken_up_with_its_setup() {
+    let [outer, inner] = ["s/outer/suite.yaml::teardown", "s/outer/inner/suite.yaml::teardown"];
+    let all = ["outer-up", "a", "inner-up", "b", "inner-down", "z", "outer-down"];
+    let both = &["outer-up", "inner-up", "inner-down", "outer-down"][..];
+    for (event, id, expected) in [
+        ("case-started", inner, both),
+        ("case-finished", inner, &["outer-up", "outer-down"]),
+        ("case-started", outer, &["outer-up", "outer-down"]),
+    ] {
+        let suite = with_hooks();
+        run(&suite, &[]).expect_code(0);
+        let mut ran_first = ran(&suite);
+        ran_first.sort();
+        let mut sorted = all;
+        sorted.sort_unstable();
+        assert_eq!(ran_first, sorted);
+        killed_after(&suite, event, id);
+        let mut resumed = run(&suite, &["--resume"]).expect_code(0);
+        let mut again = ran(&suite);
+        again.retain(|word| word != "z");
+        assert_eq!(again, expected, "{event} {id}\n{}", resumed.stdout);
+        for _ in 0..2 {
+            assert_eq!(resumed.stderr, "");
+            assert_eq!(resumed.report().tests, 7, "{}", resumed.stdout);
+            assert!(resumed.stdout.contains("7 passed"), "{}", resumed.stdout);
+            resumed = run(&suite, &["--resume"]).expect_code(0);
+            assert!(ran(&suite).is_empty(), "{}", resumed.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_teardown_knows_what_its_setup_captures_when_it_is_taken_up() {
+    let suite = Suite::of(
+        "suite.yaml",
+        "defaults: { inherit_env: [OUT] }\nsetup: [{ run: echo 7, capture: { number: stdout } }]\n\
+         teardown: [{ run: 'echo down-{{ number }} >> $OUT' }]\n",
+    )
+    .file("a.test.yaml", case("a").replacen("- ", "cases:\n- ", 1));
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-finished", "a::a");
+    run(&suite, &["--resume"]).expect_code(0);
+    assert_eq!(ran(&suite), ["down-7"]);
+}
+
+#[test]
+fn a_teardown_that_is_not_selected_stays_not_run_until_it_is_taken_up() {
+    let suite = with_hooks();
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-started", "s/outer/inner/suite.yaml::teardown");
+    let narrowed = run(&suite, &["--resume", "--filter", "::z"]).expect_code(1);
+    assert!(narrowed.stdout.contains("5 passed, 2 not run"), "{}", narrowed.stdout);
+    assert!(ran(&suite).iter().all(|word| word == "z"));
+    assert_eq!(narrowed.report().tests, 7);
+    run(&suite, &["--resume"]).expect_code(0);
+    assert_eq!(ran(&suite), ["outer-up", "inner-up", "inner-down", "outer-down"]);
 }
