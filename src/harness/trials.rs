@@ -9,7 +9,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::discovery::Discovery;
 use crate::harness::arguments::HarnessArguments;
-use crate::model::{CaseId, CaseResult, Outcome, Skip, Standing, TestCase, TestEvent};
+use crate::model::{CaseId, CaseResult, FailureKind, Outcome, Skip, Standing, TestCase, TestEvent};
 use crate::report::Reporter;
 use crate::report::console::failure_text;
 use crate::session::missing_program;
@@ -122,13 +122,21 @@ fn completion(result: &CaseResult) -> Result<Completion, Failed> {
     }
 }
 
+/// Whether it is a failure that no trial tells of. A case without a trial is one that another runs after: then that one
+/// is skipped, and more is not to be said of it, unless it is partest that is at fault.
+fn breaks_the_run(result: &CaseResult) -> bool {
+    let is_failure = matches!(result.standing(), Standing::Failed | Standing::TimedOut | Standing::Errored);
+    let is_internal = || result.all_failures().any(|failure| failure.kind == FailureKind::Internal);
+    is_failure && (result.info.is_hook() || is_internal())
+}
+
 impl Reporter for Delivery {
     fn handle(&mut self, event: &TestEvent) -> io::Result<()> {
         let TestEvent::CaseFinished(result) = event else { return Ok(()) };
         match self.waiting.remove(&result.info.id) {
             // A trial that is gone has nobody to tell.
             Some(waiting) => drop(waiting.send(Arc::clone(result))),
-            None if matches!(result.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored) => {
+            None if breaks_the_run(result) => {
                 drop(self.hooks.send(format!("{}: {}", result.info.id, failure_text(result))));
             }
             None => {}

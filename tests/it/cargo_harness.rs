@@ -226,3 +226,26 @@ fn services_and_what_is_before_and_after_work_as_elsewhere() {
         "start\n"
     );
 }
+
+#[test]
+fn a_case_that_another_runs_after_breaks_no_test_but_its_own() {
+    let suite = Suite::of(
+        "sample-suites/q.test.yaml",
+        "cases:\n\
+         - { name: quar, quarantine: { owner: me, reason: foo }, run: 'false' }\n\
+         - { name: after quar, after: [quar], run: 'true' }\n\
+         - { name: bad, run: 'false' }\n\
+         - { name: after bad, after: [bad], run: 'true' }\n",
+    );
+    for name in ["after quar", "after bad"] {
+        let id = format!("sample-suites/q::{name}");
+        for arguments in [&["--exact", &id][..], &[name]] {
+            let output = harness(&suite, arguments);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(text(&output).contains("ok. 0 passed; 0 failed; 1 ignored"), "{}", text(&output));
+            assert_eq!((output.status.code(), &*error), (Some(0), ""), "{arguments:?}");
+        }
+    }
+    let everything = harness(&suite, &[]);
+    assert!(text(&everything).contains("0 passed; 1 failed; 3 ignored"), "{}", text(&everything));
+}
