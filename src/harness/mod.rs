@@ -8,6 +8,7 @@ mod arguments;
 mod trials;
 mod turn;
 
+use std::collections::HashSet;
 use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -66,7 +67,8 @@ const NOT_INITIALISED: &str = "main does not begin with partest::init(): daemons
     go on when this program is ended";
 
 fn refuse(message: &str) -> ExitCode {
-    say("error", message);
+    // A mistake that has a place begins with the word.
+    say("error", message.strip_prefix("error: ").unwrap_or(message));
     ExitCode::from(FAILURE)
 }
 
@@ -82,7 +84,7 @@ fn execute(path: &Path, arguments: HarnessArguments) -> Result<ExitCode, Box<dyn
     }
     let settings = Settings::load(&folder, None, &|name| env::var_os(name))?;
     let found = find(&folder.join(path), &settings, &arguments);
-    let Trials { trials, cases, others, delivery, hooks } = Trials::new(found, &arguments)?;
+    let Trials { trials, cases, others, broken, delivery, hooks } = Trials::new(found, &arguments)?;
     if cases.is_empty() {
         return Ok(libtest_mimic::run(&arguments.parsed, trials).exit_code());
     }
@@ -95,7 +97,9 @@ fn execute(path: &Path, arguments: HarnessArguments) -> Result<ExitCode, Box<dyn
         say("note", note);
     }
     let everything = Selection::default();
-    let plan = TestPlan::with_others(cases, others, Vec::new(), &everything, &session::missing_program);
+    let told: HashSet<_> = broken.iter().map(|result| result.info.id.clone()).collect();
+    let mut plan = TestPlan::with_others(cases, others, broken, &everything, &session::missing_program);
+    plan.resolved.retain(|result| !told.contains(&result.info.id));
     // Several processes of one run must agree on who holds what; within one, the engine sees to it.
     let _turn = match env::var_os("NEXTEST_RUN_ID") {
         Some(_) => turn::wait(&settings.root, &plan.cases, &control)?,

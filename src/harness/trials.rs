@@ -21,6 +21,8 @@ pub(super) struct Trials {
     pub(super) cases: Vec<Arc<TestCase>>,
     /// The others, after which some of them run.
     pub(super) others: Vec<Arc<TestCase>>,
+    /// What could not be read, of which trials tell that wait for nothing.
+    pub(super) broken: Vec<CaseResult>,
     /// Brings results to the trials that wait for them.
     pub(super) delivery: Delivery,
     /// What went wrong before and after the cases of folders, which are no trials.
@@ -43,7 +45,8 @@ impl Trials {
     pub(super) fn new(found: Discovery, arguments: &HarnessArguments) -> Result<Self, String> {
         let (sender, hooks) = channel();
         let delivery = Delivery { waiting: HashMap::new(), hooks: sender };
-        let mut all = Self { trials: Vec::new(), cases: Vec::new(), others: Vec::new(), delivery, hooks };
+        let (trials, cases, others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Self { trials, cases, others, broken: found.broken.clone(), delivery, hooks };
         for result in found.broken {
             all.push(result.info.id.clone(), arguments, move || completion(&result))?;
         }

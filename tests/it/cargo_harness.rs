@@ -249,3 +249,28 @@ fn a_case_that_another_runs_after_breaks_no_test_but_its_own() {
     let everything = harness(&suite, &[]);
     assert!(text(&everything).contains("0 passed; 1 failed; 3 ignored"), "{}", text(&everything));
 }
+
+#[test]
+fn after_a_broken_case_says_so_and_breaks_nothing_else() {
+    let suite = Suite::of(
+        "sample-suites/a.test.yaml",
+        "cases:\n\
+         - { name: typo, rnu: 'true' }\n\
+         - { name: after, after: [typo], run: 'true' }\n\
+         - { name: first, run: 'true' }\n\
+         - { name: second, after: [first], run: 'true' }\n",
+    );
+    let broken = harness(&suite, &["--exact", "sample-suites/a::after"]);
+    assert!(text(&broken).contains("the case \"typo\" is broken"), "{}", text(&broken));
+    assert_eq!(broken.status.code(), Some(101));
+    let other = harness(&suite, &["--exact", "sample-suites/a::second"]);
+    assert_eq!((other.status.code(), other.stderr.as_slice()), (Some(0), &b""[..]), "{}", text(&other));
+}
+
+#[test]
+fn wrong_settings_are_told_as_one_error() {
+    let suite = suite().file("partest.toml", "nonsense = 1\n");
+    let output = harness(&suite, &[]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), error.matches("error").count()), (Some(101), 1), "{error}");
+}
