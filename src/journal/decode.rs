@@ -40,6 +40,9 @@ impl Decoder {
                 cases: shard.cases,
                 list: shard.list.into_owned(),
                 split: shard.split.into_owned(),
+                definitions: shard.definitions.map(Cow::into_owned),
+                variables: shard.variables.map(Cow::into_owned),
+                repeat: shard.repeat,
             }),
             stress: line.stress_ns.map(Duration::from_nanos),
         }

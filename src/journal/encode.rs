@@ -40,6 +40,9 @@ impl<'a> From<&'a RunStarted> for RunStartedLine<'a> {
                 cases: shard.cases,
                 list: Cow::Borrowed(&shard.list),
                 split: Cow::Borrowed(&shard.split),
+                definitions: shard.definitions.as_deref().map(Cow::Borrowed),
+                variables: shard.variables.as_deref().map(Cow::Borrowed),
+                repeat: shard.repeat,
             }),
             stress_ns: started.stress.map(nanoseconds),
         }

@@ -1,6 +1,7 @@
 //! The lines of a journal as serde sees them, since the model knows no format.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,12 @@ pub(crate) struct ShardLine<'a> {
     pub(crate) list: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) split: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) definitions: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variables: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeat: Option<NonZeroU32>,
 }
 
 #[derive(Serialize, Deserialize)]

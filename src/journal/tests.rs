@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -398,8 +399,13 @@ fn event() -> impl Strategy<Value = TestEvent> {
 }
 
 fn first_event() -> impl Strategy<Value = TestEvent> {
-    let shard = (any::<u32>(), any::<u32>(), any::<u16>(), text(), text())
-        .prop_map(|(number, of, cases, list, split)| Shard { number, of, cases: cases.into(), list, split });
+    let made = (option::of(text()), option::of(text()), option::of(any::<NonZeroU32>()));
+    let shard = (any::<u32>(), any::<u32>(), any::<u16>(), text(), text(), made).prop_map(
+        |(number, of, cases, list, split, (definitions, variables, repeat))| {
+            let cases = cases.into();
+            Shard { number, of, cases, list, split, definitions, variables, repeat }
+        },
+    );
     let numbers = (
         any::<u32>(),
         any::<u16>(),

@@ -1,5 +1,6 @@
 //! What happens in a run, as reporters and the journal learn of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -204,4 +205,11 @@ pub struct Shard {
     pub list: String,
     /// A hash of what belongs to which part: where it differs, cases are lost, or run twice.
     pub split: String,
+    /// A hash of what all cases are: of the texts that they were read from, and of `variables`. None where it is not
+    /// known, as in a journal of before.
+    pub definitions: Option<String>,
+    /// A hash of the variables that were given from outside.
+    pub variables: Option<String>,
+    /// How many times each case is run.
+    pub repeat: Option<NonZeroU32>,
 }

@@ -25,7 +25,7 @@ pub use order::Order;
 pub use past::{Estimates, PastResult, PastResults};
 pub use recall::{Recall, Recalled};
 pub use selection::Selection;
-pub use share::{Share, ShareError, Split};
+pub use share::{Share, ShareError, Split, hash_of};
 
 /// The cases to run and the results that are already known.
 #[derive(Clone, Debug, Default)]

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use crate::model::{CaseId, Shard};
+use crate::model::{CaseId, CaseInfo, Shard};
 use crate::plan::{After, TestPlan};
+use crate::text::Variables;
 
 /// The most parts that a plan is divided into.
 const MOST_PARTS: u32 = 10_000;
@@ -131,6 +132,13 @@ impl TestPlan {
         for (place, leader) in leaders.into_iter().enumerate() {
             parts[place] = parts[leader];
         }
+        let mut infos: Vec<&CaseInfo> = self.cases.iter().map(|case| &*case.info).collect();
+        infos.extend(self.resolved.iter().map(|result| &*result.info));
+        infos.sort_unstable_by_key(|info| &info.id);
+        let mut definitions = SipHasher13::new();
+        for info in infos {
+            definitions.write(&info.definition.unwrap_or_default().to_le_bytes());
+        }
         let (mut list, mut parted) = (SipHasher13::new(), SipHasher13::new());
         for ((id, _), part) in units.iter().zip(&parts) {
             write_text(&mut list, id.as_str());
@@ -143,6 +151,9 @@ impl TestPlan {
             cases: units.len(),
             list: format!("{:016x}", list.finish()),
             split: format!("{:016x}", parted.finish()),
+            definitions: Some(format!("{:016x}", definitions.finish())),
+            variables: None,
+            repeat: None,
         });
         let own = (share.number.get() - 1) as usize;
         let part_of =
@@ -150,6 +161,17 @@ impl TestPlan {
         self.cases.retain(|case| part_of(&case.info.id) == Ok(own));
         self.resolved.retain(|result| part_of(&result.info.id) == Ok(own));
     }
+}
+
+/// A hash of variables that are given from outside, by which shards tell whether they were given the same.
+#[must_use]
+pub fn hash_of(variables: &Variables) -> String {
+    let mut hasher = SipHasher13::new();
+    for (name, value) in variables {
+        write_text(&mut hasher, name);
+        write_text(&mut hasher, &value.to_string());
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 /// For each case the first one that it is linked with by `after`, over others, too; most are linked with none.

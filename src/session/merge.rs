@@ -127,12 +127,22 @@ impl Part {
             "they have divided the cases differently. Divide them in the same way everywhere (2/4, hash:2/4 or \
              slice:2/4); for 2/4 also with the same history, which a shard that runs changes: copy one \
              .partest/history.db to all before the first, or give --no-history, or take hash:2/4, which needs none"
+        } else if a.variables == b.variables && differ(&a.definitions, &b.definitions) {
+            // With other variables, which may well depend on the machine, nobody can tell.
+            "their descriptors are not the same"
+        } else if differ(&a.repeat, &b.repeat) {
+            "they do not repeat their cases equally often (--repeat)"
         } else {
             return Ok(());
         };
         let [first, second] = [self, other].map(|part| part.run.journal().to_owned());
         Err(MergeError::Different { first, second, reason })
     }
+}
+
+/// Whether both are known and not the same.
+fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+    a.is_some() && b.is_some() && a != b
 }
 
 /// One of each shard, in their order, and what is missing or too much.

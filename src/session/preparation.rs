@@ -1,6 +1,7 @@
 //! From a configuration to a plan: what is found, selected, remembered, divided and put in order.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -38,6 +39,10 @@ pub fn plan(config: &Config) -> Prepared {
     plan.estimate(&past);
     if let Some(share) = config.share {
         plan.take_share(share);
+    }
+    if let Some(shard) = &mut plan.shard {
+        shard.variables = Some(plan::hash_of(&config.discover.variables));
+        shard.repeat = Some(config.repeat.unwrap_or(NonZeroU32::MIN));
     }
     plan.arrange(config.order);
     if config.failed_first {

@@ -288,3 +288,60 @@ fn a_shard_that_is_taken_up_is_still_a_shard() {
     let merged = suite.run(&["merge", &one, &resumed]).expect_code(2);
     assert_eq!((merged.stderr.as_str(), verdicts(&merged).len()), ("", 25));
 }
+
+/// Two cases, each in a part of its own; one is skipped where there is no `tool`.
+fn two_cases(program: &str) -> String {
+    format!(
+        "cases:\n- {{ name: first, run: '{program}' }}\n- {{ name: second, requires: [./tool], run: '{program}' }}\n"
+    )
+}
+
+#[test]
+fn shards_of_other_descriptors_or_repetitions_are_refused() {
+    let merge = |suite: &Suite, one: &str, two: &str, code: i32| {
+        suite.run(&["merge", one, two]).expect_code(code).stderr
+    };
+    let suite = Suite::of("s/a.test.yaml", &two_cases("true")).file("s/suite.yaml", "vars: { host: here }\n");
+    let (first, second) = ("slice:1/2", "slice:2/2");
+    let one = shard(&suite, &["--shard", first]);
+    let [here, there] = ["here", "there"].map(|host| format!("--var=host={host}"));
+    let one_here = shard(&suite, &["--shard", first, &here]);
+    let one_thrice = shard(&suite, &["--shard", first, "--repeat", "3"]);
+    // What a machine has is no part of a descriptor.
+    let suite = suite.file("s/tool", "");
+    let two = shard(&suite, &["--shard", second]);
+    let two_there = shard(&suite, &["--shard", second, &there]);
+    let two_thrice = shard(&suite, &["--shard", second, "--repeat", "3"]);
+    for (one, two) in [(&one, &two), (&one_here, &two_there), (&one, &two_there), (&one_thrice, &two_thrice)]
+    {
+        merge(&suite, one, two, 0);
+    }
+    let repeated = "no shards of one run: they do not repeat their cases equally often (--repeat)";
+    for (one, two) in [(&one, &two_thrice), (&one_thrice, &two)] {
+        let error = merge(&suite, one, two, 2);
+        assert!(error.contains(repeated), "{error}");
+    }
+    let changed = "no shards of one run: their descriptors are not the same";
+    for (name, text) in
+        [("s/a.test.yaml", two_cases("exit 0")), ("s/suite.yaml", "defaults: { timeout: 9s }\n".to_owned())]
+    {
+        let suite =
+            Suite::of("s/a.test.yaml", &two_cases("true")).file("s/suite.yaml", "vars: { host: here }\n");
+        let [one, one_here] =
+            [&[][..], &[&*here]].map(|more| shard(&suite, &[&["--shard", first], more].concat()));
+        let suite = suite.file(name, text);
+        let [two, two_here] =
+            [&[][..], &[&*here]].map(|more| shard(&suite, &[&["--shard", second], more].concat()));
+        for (one, two) in [(&one, &two), (&one_here, &two_here)] {
+            let error = merge(&suite, one, two, 2);
+            assert!(error.contains(changed), "{name}: {error}");
+        }
+        // The journal of an earlier partest does not say what it was made of.
+        let path = PathBuf::from(&one).join("journal.jsonl");
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let end = text.find(",\"definitions\"").expect("in the first line");
+        let rest = end + text[end..].find('}').expect("the end of the object");
+        fs::write(&path, [&text[..end], &text[rest..]].concat()).expect("written");
+        merge(&suite, &one, &two, 0);
+    }
+}
