@@ -1,6 +1,6 @@
 //! What a history tells.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Row, params};
@@ -25,7 +25,7 @@ pub struct RecordedRun {
     pub host: Option<String>,
     /// The commit in git that was checked out.
     pub revision: Option<String>,
-    /// How many cases had which standing.
+    /// How many cases had which standing; what could not be read counts as a case that could not be run.
     pub counts: Vec<(Standing, usize)>,
 }
 
@@ -116,11 +116,15 @@ impl History {
             let mut counts = connection
                 .prepare("SELECT standing, count(*) FROM results WHERE run_id = ? GROUP BY standing ORDER BY standing")?;
             let mut statement = connection.prepare(
-                "SELECT id, name, started_at, duration, jobs, host, revision FROM runs ORDER BY started_at DESC, id DESC LIMIT ?",
+                "SELECT id, name, started_at, duration, jobs, host, revision, broken FROM runs ORDER BY started_at DESC, id DESC LIMIT ?",
             )?;
             let rows = statement.query_map([sql_limit(limit)], |row| {
                 let counts = counts.query_map([row.get::<_, i64>(0)?], |row| Ok((row.get(0)?, size(row, 1)?)))?;
-                let counts = counts.collect::<rusqlite::Result<Vec<_>>>()?;
+                let mut counts = counts.collect::<rusqlite::Result<BTreeMap<i64, usize>>>()?;
+                let broken = size(row, 7)?;
+                if broken > 0 {
+                    *counts.entry(number(Standing::Errored)).or_default() += broken;
+                }
                 Ok(RecordedRun {
                     name: row.get(1)?,
                     started_at: moment(row.get(2)?),

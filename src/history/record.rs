@@ -42,6 +42,8 @@ pub struct Recorder {
     results: Vec<Row>,
     /// The places of the rows.
     known: HashMap<CaseId, usize>,
+    /// How many results are not those of cases.
+    broken: usize,
     duration: Option<Duration>,
     host: Option<String>,
     checkout: Checkout,
@@ -109,6 +111,7 @@ impl Recorder {
                 standing: result.standing(),
                 definition: result.info.definition,
             }),
+            TestEvent::CaseFinished(_) => self.broken += 1,
             TestEvent::RunFinished(finished) => {
                 self.duration = Some(finished.duration);
                 if let Some(Ok(checkout)) = self.looking.take().map(JoinHandle::join) {
@@ -162,7 +165,7 @@ fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlit
     let moments = || recorder.results.iter().filter_map(|row| row.began.map(moment));
     let (first, last) = (moments().min(), moments().max());
     let added = transaction.execute(
-        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision, tree, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO runs (name, started_at, duration, jobs, host, revision, tree, first, last, broken) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             run.name,
             moment(run.started_at),
@@ -173,6 +176,7 @@ fn write(connection: &mut Connection, run: &Run, recorder: &Recorder) -> rusqlit
             recorder.checkout.tree.map(u64::cast_signed),
             first,
             last,
+            i64::try_from(recorder.broken).unwrap_or(i64::MAX),
         ],
     )?;
     if added == 1 {

@@ -23,13 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const APPLICATION: i32 = 0x7061_7274;
 
 /// The version of the tables.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Times are nanoseconds since 1970 UTC, durations nanoseconds, and `standing` is the place in
 /// [`STANDINGS`](crate::history::record::STANDINGS). A result of a run that was taken up or merged from others has the
 /// `began` of the first, by which the two are known to be the same; `first` and `last` are the bounds of those of a run.
 /// Two results with the same `revision`, `tree` and `definition` are of the same code and the same case, as far as that
-/// is known. `seen_in` is the last run that has a result of the case.
+/// is known. `seen_in` is the last run that has a result of the case. What could not be read has no result, as it says
+/// nothing of a case, and is counted as `broken`.
 ///
 /// Results lie together by run, not by case: a run is written at the end and forgotten at the beginning, however large
 /// the rest is. Runs are forgotten in the order of their ids, so the newest one stays and no id is ever used again.
@@ -45,7 +46,8 @@ CREATE TABLE runs (
     revision TEXT,
     tree INTEGER,
     first INTEGER,
-    last INTEGER
+    last INTEGER,
+    broken INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE cases (
     id INTEGER PRIMARY KEY,
@@ -71,7 +73,7 @@ CREATE TABLE results (
 const WITH_STATES: &str =
     "ALTER TABLE runs ADD COLUMN tree INTEGER; ALTER TABLE results ADD COLUMN definition INTEGER;";
 
-/// From version 2 to version 3: before and after the tables are made.
+/// From version 2 to the present one: before and after the tables are made.
 const OUT_OF_THE_WAY: &str = "
 ALTER TABLE runs RENAME TO old_runs;
 ALTER TABLE cases RENAME TO old_cases;
@@ -80,7 +82,7 @@ ALTER TABLE results RENAME TO old_results;
 const BY_RUN: &str = "
 INSERT INTO results SELECT run_id, case_id, began, duration, attempts, standing, definition
 FROM old_results ORDER BY run_id, case_id;
-INSERT INTO runs SELECT id, name, started_at, duration, jobs, host, revision, tree,
+INSERT INTO runs (id, name, started_at, duration, jobs, host, revision, tree, first, last) SELECT id, name, started_at, duration, jobs, host, revision, tree,
     (SELECT min(began) FROM results WHERE run_id = r.id), (SELECT max(began) FROM results WHERE run_id = r.id)
 FROM old_runs r;
 INSERT INTO cases SELECT id, name, duration, standing, judged_by, (SELECT max(run_id) FROM old_results WHERE case_id = c.id)
@@ -89,6 +91,9 @@ DROP TABLE old_results;
 DROP TABLE old_cases;
 DROP TABLE old_runs;
 ";
+
+/// From version 3 to version 4.
+const WITH_BROKEN: &str = "ALTER TABLE runs ADD COLUMN broken INTEGER NOT NULL DEFAULT 0;";
 
 /// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -247,7 +252,8 @@ fn open(path: &Path) -> Result<Connection, Fault> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match version(&transaction)? {
             None => transaction.execute_batch(TABLES)?,
-            Some(old @ 1..VERSION) => {
+            Some(3) => transaction.execute_batch(WITH_BROKEN)?,
+            Some(old @ 1..3) => {
                 if old == 1 {
                     transaction.execute_batch(WITH_STATES)?;
                 }

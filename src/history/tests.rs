@@ -256,6 +256,19 @@ fn a_history_of_an_older_version_is_carried_on() {
 }
 
 #[test]
+fn a_history_of_version_3_is_carried_on() {
+    let (folder, history) = history(&[run(1, &[("a", Outcome::Passed, 1, 1)])]);
+    let connection = rusqlite::Connection::open(folder.path().join("history.db")).expect("opened");
+    connection
+        .execute_batch("ALTER TABLE runs DROP COLUMN broken; PRAGMA user_version = 3;")
+        .expect("as version 3 has it");
+    history.record(&run(2, &[("a", Outcome::Failed, 1, 1)])).expect("recorded");
+    let counts: Vec<_> = history.runs(9).expect("read").into_iter().map(|run| run.counts).collect();
+    assert_eq!(counts, [[(Standing::Failed, 1)], [(Standing::Passed, 1)]]);
+    assert_eq!(history.warnings(), [""; 0]);
+}
+
+#[test]
 fn nothing_is_made_by_looking() {
     let (folder, history) = history(&[]);
     assert!(history.past().expect("read").is_empty() && history.flaky(9).expect("read").is_empty());

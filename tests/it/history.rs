@@ -341,3 +341,21 @@ fn runs_at_the_same_time_are_both_remembered() {
     }
     assert_eq!(suite.run(&["history"]).expect_code(0).stdout.lines().count(), 4);
 }
+
+#[test]
+fn what_is_broken_counts_among_the_errors_of_a_run() {
+    let suite = Suite::of("broken.test.yaml", "rnu: 'true'\n").file("good.test.yaml", "run: 'true'\n").file(
+        "half.test.yaml",
+        "cases:\n- { name: one, run: ['no-such-program'] }\n- { name: two, after: [typo], run: 'true' }\n",
+    );
+    let counts = |path: &str, expected: &str| {
+        suite.run(&[path]).expect_code(2);
+        let shown = suite.run(&["history", "-n", "1"]).expect_code(0);
+        assert!(shown.stdout.contains(&format!("  {expected}  ")), "{}", shown.stdout);
+        json(&suite.run(&["history", "-n", "1", "--format", "json"]).expect_code(0))[0]["counts"].clone()
+    };
+    assert_eq!(counts("broken.test.yaml", "1 error"), serde_json::json!({ "error": 1 }));
+    let all = serde_json::json!({ "passed": 1, "error": 3 });
+    assert_eq!(counts(".", "1 passed, 3 error"), all);
+    suite.run(&["history", "broken.test.yaml"]).expect_code(4);
+}
