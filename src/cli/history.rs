@@ -169,8 +169,9 @@ fn write_case(out: &mut dyn Write, id: &str, runs: &[CaseRun]) -> io::Result<()>
     let flaky = count(&[Standing::Flaky]);
     let share = |part: usize| format!("{part} of {judged} ({} %)", part * 100 / judged.max(1));
     writeln!(out, "failed {}, flaky {}", share(failed), share(flaky))?;
-    let mut times: Vec<Duration> =
-        runs.iter().filter(|run| run.attempts > 0).map(|run| run.duration).collect();
+    // What was interrupted would have taken longer.
+    let is_timed = |run: &&CaseRun| run.attempts > 0 && run.standing != Standing::NotRun;
+    let mut times: Vec<Duration> = runs.iter().filter(is_timed).map(|run| run.duration).collect();
     if let Some(last) = times.last().copied() {
         times.sort_unstable();
         let (least, most) = (times[0], times[times.len() - 1]);

@@ -359,3 +359,21 @@ fn what_is_broken_counts_among_the_errors_of_a_run() {
     assert_eq!(counts(".", "1 passed, 3 error"), all);
     suite.run(&["history", "broken.test.yaml"]).expect_code(4);
 }
+
+#[test]
+fn what_was_interrupted_says_nothing_of_how_long_a_case_takes() {
+    let suite = Suite::of("a.test.yaml", "run: test -e '{{ dir }}/fast' || exec sleep 60\n");
+    let stop = || suite.run(&["--timeout", "300ms"]).expect_code(1);
+    stop();
+    let shown = suite.run(&["history", "a::a"]).expect_code(0).stdout;
+    assert!(!shown.contains("took") && shown.contains("(- not run)"), "{shown}");
+    fs::write(suite.path().join("fast"), "").expect("written");
+    suite.run(&[]).expect_code(0);
+    let before = suite.run(&["history", "a::a"]).expect_code(0).stdout;
+    fs::remove_file(suite.path().join("fast")).expect("removed");
+    stop();
+    let after = suite.run(&["history", "a::a"]).expect_code(0).stdout;
+    let took = |shown: &str| shown.lines().find(|line| line.starts_with("took ")).map(str::to_owned);
+    assert!(took(&before).is_some());
+    assert_eq!(took(&before), took(&after));
+}
