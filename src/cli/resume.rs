@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::complain;
+use crate::discovery;
 use crate::plan::Selection;
 use crate::session::{self, Config, PastError, PastRun, Prepared};
 
@@ -13,7 +14,9 @@ use crate::session::{self, Config, PastError, PastRun, Prepared};
 /// When there is no such run, or its journal cannot be read.
 pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Result<Prepared, PastError> {
     let mut found = PastRun::find(&config.root, name);
-    if let (Err(PastError::Unknown { .. }), true) = (&found, config.root.join(name).exists()) {
+    let path = config.root.join(name);
+    let is_descriptor = discovery::is_read(&path) && path.is_file();
+    if is_descriptor || matches!(found, Err(PastError::Unknown { .. })) && path.is_dir() {
         // `--resume ./suite` names no run but a path.
         if !names_paths {
             config.paths.clear();

@@ -13,6 +13,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,10 @@ const LAST_LINE: u64 = 4096;
 
 /// More bytes than the plan of any run has.
 const LARGEST_PLAN: usize = 1 << 30;
+
+/// How often it is looked again whether a run that seems to go on is over, and the wait before each time.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// What a run was to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,6 +99,12 @@ pub enum PastError {
     /// It cannot be taken up, as it is not over.
     #[error("the run of {journal} still goes on")]
     GoesOn {
+        /// Its journal.
+        journal: PathBuf,
+    },
+    /// It cannot be taken up, as nobody knows what it was to do.
+    #[error("{journal} is empty, and there is no plan.json beside it that says what its run was to do")]
+    Empty {
         /// Its journal.
         journal: PathBuf,
     },
@@ -268,19 +280,23 @@ impl PastRun {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never
-    /// begun, and teardowns of what had begun, and adds the old results. What of `whole`, where that is given, `plan` has left out is still of the run: it
-    /// stays without a verdict. Gives the number of cases of this run that neither of them knows.
+    /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never begun, adds
+    /// the teardowns that are due, and the old results. What `plan` has left out of `whole`, where that is given, is still
+    /// of the run, and stays without a verdict. Gives the number of cases of this run that neither of them knows.
     ///
     /// # Errors
     /// [`PastError`] when the run is not over, or its journal cannot be read.
     pub fn take_up(&self, plan: &mut TestPlan, whole: Option<TestPlan>) -> Result<usize, PastError> {
-        if self.open()?.try_lock_shared().is_err() {
+        if !self.is_over()? {
             return Err(PastError::GoesOn { journal: self.journal.clone() });
         }
         let Past { shard, verdicts, mut unfinished, begun } = self.past()?;
         plan.shard = shard;
         let asked: Option<HashSet<String>> = self.intent().map(|intent| intent.cases.into_iter().collect());
+        let says_nothing = first_line_is_missing(&self.open()?).map_err(|error| self.error(error.into()))?;
+        if says_nothing && asked.is_none() {
+            return Err(PastError::Empty { journal: self.journal.clone() });
+        }
         let judged: HashSet<CaseId> = verdicts.iter().map(|result| result.info.id.clone()).collect();
         let is_open = |info: &CaseInfo| {
             // A file that was broken then stands for its cases.
@@ -315,6 +331,17 @@ impl PastRun {
         let known: HashSet<&str> =
             infos(plan).flat_map(|info| [info.id.as_str(), &info.position.file]).collect();
         Ok(asked.iter().flatten().filter(|id| !known.contains(id.as_str())).count())
+    }
+
+    /// Whether it is over, or was killed: what it was just starting then holds its lock for a moment longer.
+    fn is_over(&self) -> Result<bool, PastError> {
+        let journal = self.open()?;
+        let is_free = || journal.try_lock_shared().is_ok();
+        Ok(is_free()
+            || (0..LOOKS).any(|_| {
+                thread::sleep(BETWEEN_LOOKS);
+                is_free()
+            }))
     }
 
     /// What its journal says of its cases.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::{Run, Suite};
 
@@ -176,4 +178,36 @@ fn a_teardown_that_is_not_selected_stays_not_run_until_it_is_taken_up() {
     assert_eq!(narrowed.report().tests, 7);
     run(&suite, &["--resume"]).expect_code(0);
     assert_eq!(ran(&suite), ["outer-up", "inner-up", "inner-down", "outer-down"]);
+}
+
+#[test]
+fn what_is_no_run_and_no_suite_is_refused() {
+    let suite = killed_in_b().file("empty", "");
+    for (name, words) in
+        [("empty", "is empty"), ("/dev/null", "no run \"/dev/null\""), ("nowhere", "no run \"nowhere\"")]
+    {
+        let refused = run(&suite, &["--resume", name]).expect_code(2);
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        assert_eq!(ran(&suite), [""; 0]);
+    }
+    // A descriptor is one of the suite, as is a folder.
+    run(&suite, &["--resume", "s/sub/d.test.yaml"]).expect_code(1);
+    assert_eq!(ran(&suite), ["d"]);
+    run(&suite, &["--resume", "s"]).expect_code(0);
+    assert_eq!(ran(&suite), ["b", "c"]);
+}
+
+#[test]
+fn a_lock_that_is_held_for_a_moment_longer_is_waited_for() {
+    let suite = killed_in_b();
+    let held = fs::File::open(journal(&suite)).expect("opened");
+    held.lock().expect("locked");
+    let refused = run(&suite, &["--resume"]).expect_code(2);
+    assert!(refused.stderr.contains("still goes on"), "{}", refused.stderr);
+    let command =
+        || suite.command(&["--resume"]).env("OUT", suite.path().join("out")).spawn().expect("started");
+    let mut resumed = command();
+    thread::sleep(Duration::from_millis(100));
+    held.unlock().expect("unlocked");
+    assert!(resumed.wait().expect("ended").success());
 }
