@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, ioctl_fionread, read, write};
 
 use crate::model::{Captured, Excess};
 use crate::process::cancellation::{Cancellation, Urgency};
@@ -48,6 +48,8 @@ pub(in crate::process) struct Open {
     pub(in crate::process) started: Started<'static>,
     /// The way in, until nothing more is said.
     stdin: Option<OwnedFd>,
+    /// How much of the last line has gone into it, in bytes; none before the first line.
+    said: Option<usize>,
     /// Whether its standard error has been closed by all who could write to it.
     is_mute: bool,
     errors: Capture,
@@ -57,9 +59,12 @@ pub(in crate::process) struct Open {
 /// Why a line has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Silence {
-    /// It had written this already before it was asked.
+    /// It had written this before it read any of the line.
     #[error("it wrote something before it was asked")]
     Unasked(Vec<u8>),
+    /// It is gone, or has closed its standard output, and has read nothing of the line and written nothing.
+    #[error("it was gone before it was asked")]
+    Unheard,
     /// It wrote more than the one line: this.
     #[error("it wrote more than one line")]
     More(Vec<u8>),
@@ -92,7 +97,7 @@ impl Conversation {
         let (started, stdin) = start(&command, token, cancellation)?.with_way_in();
         let errors = Capture::new(KEPT, None);
         let buffer = vec![0; CHUNK].into_boxed_slice();
-        let open = Some(Open { started, stdin, is_mute: false, errors, buffer });
+        let open = Some(Open { started, stdin, said: None, is_mute: false, errors, buffer });
         Ok(Self { open, command, token: token.to_owned(), cancellation: cancellation.clone(), begin })
     }
 
@@ -109,29 +114,20 @@ impl Conversation {
     }
 
     fn await_answer(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
-        let Some(open) = &mut self.open else { return Err(Silence::Gone(Vec::new())) };
-        open.errors = Capture::new(KEPT, None);
-        let mut answer = Vec::new();
-        if !open.listen(&mut answer)? {
-            return Err(Silence::Gone(answer));
+        let Some(open) = &mut self.open else { return Err(Silence::Unheard) };
+        let is_first = open.said.replace(0).is_none();
+        if !is_first {
+            // This belongs to no line. What it writes when it starts belongs to the first one.
+            open.hear_errors();
         }
-        if !answer.is_empty() {
-            return Err(Silence::Unasked(answer));
+        let mut answer = Vec::new();
+        match open.listen(&mut answer)? {
+            true if !answer.is_empty() => return Err(Silence::Unasked(answer)),
+            false if !is_first => return Err(open.gone(answer)),
+            _ => open.errors = Capture::new(KEPT, None),
         }
         let mut rest = open.say(line);
         loop {
-            let searched = answer.len();
-            let goes_on = open.listen(&mut answer)?;
-            if let Some(at) = answer[searched..].iter().position(|byte| *byte == b'\n') {
-                let beyond = answer.split_off(searched + at + 1);
-                answer.pop();
-                open.hear_errors();
-                return if beyond.is_empty() { Ok(answer) } else { Err(Silence::More(beyond)) };
-            }
-            if !goes_on {
-                open.hear_errors();
-                return Err(Silence::Gone(answer));
-            }
             let mut left = deadline.remaining();
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(Silence::Late);
@@ -149,6 +145,20 @@ impl Conversation {
             }
             open.wait(!rest.is_empty(), &self.cancellation, left);
             rest = open.say(rest);
+            let searched = answer.len();
+            let goes_on = open.listen(&mut answer)?;
+            if let Some(at) = answer[searched..].iter().position(|byte| *byte == b'\n') {
+                if open.has_heard_nothing() {
+                    return Err(Silence::Unasked(answer));
+                }
+                let beyond = answer.split_off(searched + at + 1);
+                answer.pop();
+                open.hear_errors();
+                return if beyond.is_empty() { Ok(answer) } else { Err(Silence::More(beyond)) };
+            }
+            if !goes_on {
+                return Err(open.gone(answer));
+            }
         }
     }
 
@@ -199,14 +209,30 @@ impl Drop for Conversation {
 
 impl Open {
     /// Says as much of a line as there is room for; gives the rest.
-    fn say<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+    fn say<'l>(&mut self, line: &'l [u8]) -> &'l [u8] {
         let Some(stdin) = self.stdin.as_ref().filter(|_| !line.is_empty()) else { return &[] };
         match write(stdin, line) {
-            Ok(written) => &line[written..],
+            Ok(written) => {
+                self.said = Some(self.said.unwrap_or(0) + written);
+                &line[written..]
+            }
             Err(Errno::AGAIN | Errno::INTR) => line,
             // Nobody reads any more. It may have answered already, and if not its silence says it.
             Err(_) => &[],
         }
+    }
+
+    /// Whether nothing of the last line has been read: as much as was said still lies in the pipe.
+    fn has_heard_nothing(&self) -> bool {
+        let said = self.said.unwrap_or(0) as u64;
+        let lies_there = || ioctl_fionread(self.stdin.as_ref()?).ok();
+        said == 0 || lies_there().is_some_and(|unread| unread >= said)
+    }
+
+    /// What it means that no answer will come, but for what has come of it.
+    fn gone(&mut self, begun: Vec<u8>) -> Silence {
+        self.hear_errors();
+        if begun.is_empty() && self.has_heard_nothing() { Silence::Unheard } else { Silence::Gone(begun) }
     }
 
     /// Takes what has been written to standard output, without waiting. Says no when nothing more will come.

@@ -59,6 +59,7 @@ pub use panics::remember_panics;
 pub use policy::{FlakyVerdict, Policy};
 pub use rounds::{Pace, Repetition};
 pub use secrets::redactor;
+pub use workers::WorkerNotes;
 
 /// How a run is carried out.
 #[derive(Debug)]

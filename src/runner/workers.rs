@@ -4,15 +4,16 @@
 //! has answered. So there are never more of a kind than cases that call it at the same time.
 
 use std::ffi::{OsStr, OsString};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::disk;
-use crate::model::{Captured, ExitStatus, ResourceLimits};
+use crate::model::{Captured, End, ExitStatus, ResourceLimits};
 use crate::process::{self, Command, Conversation, Finished, Input, Silence, find_program};
 use crate::runner::LocalExecutor;
 use crate::sandbox::Workspace;
-use crate::step::{self, Callee, Heard, HeardEnd, Surroundings};
+use crate::step::{self, Callee, Departure, Heard, HeardEnd, Surroundings};
+use crate::text::shell;
 use crate::time::Deadline;
 
 /// How long an idle worker has to go by itself when its input ends, before it gets TERM.
@@ -24,9 +25,25 @@ const MOST_IDLE: usize = 64;
 /// What differs from case to case in the environment, unless the case sets it.
 const OF_ONE_CASE: [&str; 5] = ["HOME", "TMPDIR", "PARTEST_CASE", "PARTEST_ATTEMPT", "PARTEST_SLOT"];
 
-/// The idle workers of a run, the last used at the end.
+/// The workers of a run that no case has.
 #[derive(Debug, Default)]
-pub(super) struct Workers(Mutex<Vec<Worker>>);
+pub(super) struct Workers {
+    /// Those that are idle, the last used at the end.
+    idle: Mutex<Vec<Worker>>,
+    /// What is to be told of those that have ended.
+    notes: Mutex<WorkerNotes>,
+}
+
+/// What is to be told of workers that ended when no case had them.
+#[derive(Debug, Default)]
+pub struct WorkerNotes {
+    /// What casts doubt on the results of cases, a line each.
+    pub complaints: Vec<String>,
+    /// What a user should know besides, a line each.
+    pub warnings: Vec<String>,
+    /// The command lines of processes that they have left behind.
+    pub strays: Vec<String>,
+}
 
 #[derive(Debug)]
 struct Worker {
@@ -72,19 +89,68 @@ fn of_all_cases<'a>(around: &Surroundings<'a>) -> impl Iterator<Item = &'a (OsSt
 
 impl Workers {
     fn take(&self, arguments: &[OsString], around: &Surroundings<'_>) -> Option<Worker> {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         let place = idle.iter().rposition(|worker| worker.kind.is_for(arguments, around))?;
         Some(idle.remove(place))
     }
 
-    /// Gives back a worker, and gives the one that is to end for it.
-    fn give_back(&self, worker: Worker) -> Option<Worker> {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Gives back a worker, and ends another one if there are too many then.
+    fn give_back(&self, worker: Worker) {
+        let mut idle = lock(&self.idle);
         idle.push(worker);
         // An idle one has descriptors that the cases which run are to have.
         let most = if disk::is_scarce() { 0 } else { MOST_IDLE };
-        (idle.len() > most).then(|| idle.remove(0))
+        let oldest = (idle.len() > most).then(|| idle.remove(0));
+        drop(idle);
+        oldest.into_iter().for_each(|oldest| self.end(oldest));
     }
+
+    /// Ends an idle worker. What it has written since its last answer, and writes now, may be that answer: then it has
+    /// said something unasked before, which was taken for it.
+    fn end(&self, worker: Worker) {
+        let name = name(&worker.kind.arguments);
+        let Some(finished) = worker.end(PATIENCE) else { return };
+        let mut notes = lock(&self.notes);
+        if finished.stdout.written() > 0 {
+            notes.complaints.push(format!(
+                "the worker `{name}` has written more than it was asked for: {}; it may have answered for the wrong cases",
+                step::quote(&finished.stdout.head)
+            ));
+        }
+        notes.strays.extend(finished.leaked);
+    }
+
+    /// Notes how a worker went that had nothing to answer.
+    fn note(&self, arguments: &[OsString], finished: Finished) {
+        let departure = departure(Some(&finished));
+        let mut notes = lock(&self.notes);
+        if finished.end != End::Interrupted && departure != Departure::Ended(ExitStatus::Exited(0)) {
+            let name = name(arguments);
+            let words =
+                last_line(&finished.stderr).map(|line| format!("; its last words: {}", step::quote(line)));
+            let words = words.unwrap_or_default();
+            notes.warnings.push(format!(
+                "warning: the worker `{name}` {departure} when it had nothing to answer{words}"
+            ));
+        }
+        notes.strays.extend(finished.leaked);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The command of a worker, in one line.
+fn name(arguments: &[OsString]) -> String {
+    let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    step::excerpt(&shell::join(&arguments)).replace('\n', " ")
+}
+
+/// The last line that is not empty.
+fn last_line(output: &Captured) -> Option<&[u8]> {
+    let end = if output.tail.is_empty() { &output.head } else { &output.tail };
+    end.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())
 }
 
 impl Worker {
@@ -115,7 +181,8 @@ impl Worker {
         };
         let has_answered = self.has_answered;
         // One that has closed its output is about to go, and its own end tells more than ours.
-        let patience = if matches!(silence, Silence::Gone(_)) { PATIENCE } else { Duration::ZERO };
+        let is_going = matches!(silence, Silence::Gone(_) | Silence::Unheard);
+        let patience = if is_going { PATIENCE } else { Duration::ZERO };
         let refusal = Refusal::Silence { silence, has_answered };
         Err(Unanswered { refusal, finished: self.end(patience) })
     }
@@ -162,14 +229,18 @@ impl LocalExecutor {
         Ok(Worker { kind, conversation, workspace, has_answered: false })
     }
 
-    /// Ends all workers, and gives the command lines of processes that they have left behind. To be called when no
-    /// case runs any more.
+    /// Ends all workers, and gives what is to be told of those of the run. To be called when no case runs any more.
     #[must_use]
-    pub fn end_workers(&self) -> Vec<String> {
-        let mut idle = std::mem::take(&mut *self.workers.0.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn end_workers(&self) -> WorkerNotes {
+        let mut idle = std::mem::take(&mut *lock(&self.workers.idle));
         idle.iter_mut().for_each(|worker| worker.conversation.hang_up());
-        let finished = idle.into_iter().filter_map(|worker| worker.end(PATIENCE));
-        finished.flat_map(|finished| finished.leaked).collect()
+        idle.into_iter().for_each(|worker| self.workers.end(worker));
+        let mut notes = std::mem::take(&mut *lock(&self.workers.notes));
+        let WorkerNotes { complaints, warnings, strays } = &mut notes;
+        for text in [complaints, warnings, strays].into_iter().flatten() {
+            self.mask(text);
+        }
+        notes
     }
 }
 
@@ -196,17 +267,19 @@ impl Callee for LocalExecutor {
             };
             let Unanswered { refusal, finished } = match worker.ask(question, deadline, is_answer) {
                 Ok((worker, stderr)) => {
-                    self.workers.give_back(worker).map(|oldest| oldest.end(PATIENCE));
+                    self.workers.give_back(worker);
                     return Heard { end: HeardEnd::Line, stderr, leaked: Vec::new() };
                 }
                 Err(refused) => refused,
             };
-            let status = finished.as_ref().map_or(ExitStatus::Signaled(9), |finished| finished.status);
             match refusal {
-                // It had done its work, and went before it heard of this case: the next one is asked.
-                Refusal::Silence { silence: Silence::Gone(begun), has_answered: true }
-                    if begun.is_empty() && status == ExitStatus::Exited(0) => {}
-                Refusal::Silence { silence, .. } => return heard(silent(silence, status), finished),
+                // It had done its work, and went before it read of this case: another one is asked.
+                Refusal::Silence { silence: Silence::Unheard, has_answered: true } => {
+                    finished.into_iter().for_each(|finished| self.workers.note(&arguments, *finished));
+                }
+                Refusal::Silence { silence, .. } => {
+                    return heard(silent(silence, departure(finished.as_deref())), finished);
+                }
                 Refusal::NoAnswer => return heard(HeardEnd::Line, finished),
             }
         }
@@ -218,9 +291,19 @@ fn heard(end: HeardEnd, finished: Option<Box<Finished>>) -> Heard {
     Heard { end, stderr, leaked }
 }
 
-fn silent(silence: Silence, status: ExitStatus) -> HeardEnd {
+/// How a worker went whose output has come to its end.
+fn departure(finished: Option<&Finished>) -> Departure {
+    match finished {
+        Some(Finished { end: End::TimedOut { .. }, .. }) => Departure::Closed,
+        Some(finished) => Departure::Ended(finished.status),
+        None => Departure::Ended(ExitStatus::Signaled(9)),
+    }
+}
+
+fn silent(silence: Silence, departure: Departure) -> HeardEnd {
     match silence {
-        Silence::Gone(begun) => HeardEnd::Gone(status, begun),
+        Silence::Unheard => HeardEnd::Gone(departure, Vec::new()),
+        Silence::Gone(begun) => HeardEnd::Gone(departure, begun),
         Silence::Crowd(excess) => HeardEnd::Crowd(excess),
         Silence::Late => HeardEnd::Late,
         Silence::Interrupted => HeardEnd::Interrupted,

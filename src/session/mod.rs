@@ -35,7 +35,9 @@ use crate::model::{RunFinished, TestCase};
 use crate::plan::{Order, Recall, Selection, Share, TestPlan};
 use crate::process::{self, Strays};
 use crate::report::{JournalReporter, JunitError, JunitOptions, JunitReporter, Reporters};
-use crate::runner::{self, Control, LocalExecutor, Options, Pace, Policy, Ran, Repetition, RunFolder};
+use crate::runner::{
+    self, Control, LocalExecutor, Options, Pace, Policy, Ran, Repetition, RunFolder, WorkerNotes,
+};
 use crate::sandbox::{CleanEnvironment, RunDirectory};
 use crate::text::terminal::{Colours, printable};
 use crate::text::{Template, Variables};
@@ -201,10 +203,9 @@ pub fn run(
         slot: None,
     };
     let ended = run_with(plan, options, Some(kept), control, all);
-    #[cfg(feature = "sqlite")]
-    let ended = ended
-        .map(|ended| Ended { warnings: memory.map_or_else(Vec::new, memory::Memory::warnings), ..ended });
     ended.map(|mut ended| {
+        #[cfg(feature = "sqlite")]
+        ended.warnings.extend(memory.map_or_else(Vec::new, memory::Memory::warnings));
         ended.warnings.extend(exposed);
         ended
     })
@@ -242,11 +243,13 @@ pub fn run_with(
     let executor = LocalExecutor::new(directory, CleanEnvironment::of_this_process()).keeping(kept);
     let executor = if options.goldens.is_some() { executor.updating_goldens() } else { executor };
     let ran = runner::run(plan.with_hooks(), &options, &executor, control, &mut reporters);
-    let mut strays = executor.end_workers();
+    let WorkerNotes { complaints: doubts, mut warnings, mut strays } = executor.end_workers();
     let Strays { ended, unkillable } = process::end_orphans();
     strays.extend(ended);
     strays.iter_mut().for_each(|stray| executor.mask(stray));
+    warnings.iter_mut().for_each(|warning| *warning = printable(warning, Colours::Remove).into());
     let mut complaints = reporters.into_complaints();
+    complaints.extend(doubts.iter().map(|doubt| printable(doubt, Colours::Remove).into()));
     complaints.extend(unkillable.into_iter().map(|(pid, mut line)| {
         executor.mask(&mut line);
         let line = printable(&line, Colours::Remove);
@@ -257,7 +260,7 @@ pub fn run_with(
     }
     let Ran { finished, complaints: more } = ran?;
     complaints.extend(more);
-    Ok(Ended { finished, complaints, warnings: Vec::new(), strays })
+    Ok(Ended { finished, complaints, warnings, strays })
 }
 
 /// The first program that the case requires and that its processes would not find. A name with a `/` is a path,

@@ -50,8 +50,8 @@ pub enum HeardEnd {
     Line,
     /// No worker could be started, for this reason.
     NotStarted(String),
-    /// The worker has ended before it answered, and had written this much.
-    Gone(ExitStatus, Vec<u8>),
+    /// The worker has gone before it answered, and had written this much.
+    Gone(Departure, Vec<u8>),
     /// It did not keep to one line for each question, in these words.
     Disorder(String),
     /// It wanted more processes than it may have, and was ended.
@@ -60,6 +60,25 @@ pub enum HeardEnd {
     Late,
     /// The run is being stopped.
     Interrupted,
+}
+
+/// How a worker goes. Said of "the worker".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// Its process has ended.
+    Ended(ExitStatus),
+    /// It can say nothing more, and stayed until it was ended.
+    Closed,
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(ExitStatus::Exited(code)) => write!(f, "exited with code {code}"),
+            Self::Ended(status) => write!(f, "was ended by {status}"),
+            Self::Closed => f.write_str("closed its standard output"),
+        }
+    }
 }
 
 /// A question, but for its input.
@@ -131,7 +150,9 @@ pub(super) fn execute(
         }
         (HeardEnd::NotStarted(reason), _) => StepResult::not_started(record, &step.position, reason),
         (HeardEnd::Disorder(reason), _) => silent(step, record, Outcome::Errored, reason),
-        (HeardEnd::Gone(status, begun), _) => silent(step, record, Outcome::Failed, farewell(status, &begun)),
+        (HeardEnd::Gone(departure, begun), _) => {
+            silent(step, record, Outcome::Failed, farewell(departure, &begun))
+        }
         (HeardEnd::Crowd(excess), _) => {
             let failure = limits::too_many(&around.case.precautions.limits, excess, &step.position);
             StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
@@ -186,11 +207,8 @@ fn silent(step: &Step, record: StepRecord, outcome: Outcome, message: String) ->
     StepResult { failures: vec![failure], ..StepResult::new(record, outcome) }
 }
 
-fn farewell(status: ExitStatus, begun: &[u8]) -> String {
-    let how = match status {
-        ExitStatus::Exited(code) => format!("the worker exited with code {code} before it answered"),
-        ExitStatus::Signaled(_) => format!("the worker was ended by {status} before it answered"),
-    };
+fn farewell(departure: Departure, begun: &[u8]) -> String {
+    let how = format!("the worker {departure} before it answered");
     match begun {
         [] => how,
         begun => format!("{how}; it had written {}", quote(begun)),
@@ -244,7 +262,8 @@ fn input<'a>(
 }
 
 /// The beginning of a text.
-fn excerpt(text: &str) -> String {
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -173,3 +173,68 @@ fn the_input_of_a_worker_keeps_its_order() {
         assert!(run.stdout.contains(&format!("\"input\":{input}}}")), "{}", run.stdout);
     }
 }
+
+/// An answer, as a command of a shell.
+const PASSED: &str = "echo '{\"outcome\":\"pass\"}'";
+const FAILED: &str = "echo '{\"outcome\":\"fail\"}'";
+
+#[test]
+fn a_line_too_much_lets_no_run_end_well() {
+    // It comes when no case follows.
+    let worker = format!("read -r q; {PASSED}; sleep 0.1; echo junk; cat > /dev/null");
+    let run = suite(&worker, &[("a", "")]).run(&[]).expect_code(3);
+    assert!(run.stderr.contains("has written more than it was asked for"), "{}", run.stderr);
+    assert!(run.stderr.contains("read -r q") && run.stderr.contains("\"junk\""), "{}", run.stderr);
+    // It comes when the next question is there, which the worker reads, before its answer.
+    let worker = format!("read -r q; {PASSED}; sleep 0.1; {PASSED}; read -r q; sleep 0.1; {FAILED}");
+    let run = suite(&worker, &[("twice", ""), ("bad", "")]).run(&["--jobs", "1"]);
+    assert_eq!(run.verdict("twice").0, "passed", "{}", run.stdout);
+    let message = run.verdict("bad").1;
+    let is_seen =
+        run.stderr.contains("has written more than it was asked for: \"{\\\"outcome\\\":\\\"fail\\\"}\"")
+            || message.contains("the worker has written what nobody had asked for");
+    assert!(is_seen && run.code != 0, "{}\n{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_worker_that_leaves_with_a_question_fails_its_case_whatever_it_has_answered_before() {
+    let worker = format!("read -r q; {PASSED}; read -r q; exit 0");
+    let run = suite(&worker, &[("a", ""), ("b", ""), ("c", "")]).run(&["--jobs", "1"]).expect_code(1);
+    assert_eq!(run.verdict("b").1, "the worker exited with code 0 before it answered");
+    assert_eq!((run.verdict("a").0, run.verdict("c").0), ("passed", "passed"));
+}
+
+#[test]
+fn a_worker_that_dies_without_a_question_harms_no_case_and_is_named() {
+    let worker = format!("read -r q; {PASSED}; sleep 0.1; echo 'first words\nlast words' >&2; kill -SEGV $$");
+    let text = format!(
+        "defaults: {{ worker: {} }}\ncases: [{{ name: a, call: 1 }}, {{ name: b, run: sleep 0.4 }}, {{ name: c, call: 2 }}, {{ name: d, call: 3 }}]",
+        serde_json::to_string(&worker).expect("a text")
+    );
+    let run = Suite::of("a.test.yaml", &text).run(&["--jobs", "1", "--order", "path"]).expect_code(0);
+    let told: Vec<_> = run.stderr.lines().filter(|line| line.contains("warning: the worker")).collect();
+    // Of the first one, and of the second one, which has not read its next question.
+    assert_eq!(told.len(), 2, "{}", run.stderr);
+    for line in told {
+        assert!(line.contains("was ended by signal 11 (SIGSEGV) when it had nothing to answer"), "{line}");
+        assert!(line.contains("read -r q") && line.ends_with("its last words: \"last words\""), "{line}");
+    }
+}
+
+#[test]
+fn errors_that_a_worker_writes_between_two_questions_belong_to_no_case() {
+    let worker = format!("while read -r q; do echo mine >&2; {FAILED}; sleep 0.1; echo idle >&2; done");
+    let text = format!(
+        "defaults: {{ worker: {} }}\ncases: [{{ name: a, call: 1 }}, {{ name: b, run: sleep 0.4 }}, {{ name: c, call: 2 }}]",
+        serde_json::to_string(&worker).expect("a text")
+    );
+    let run = Suite::of("a.test.yaml", &text).run(&["--jobs", "1", "--order", "path"]).expect_code(1);
+    assert_eq!(run.stdout.matches("mine").count(), 2, "{}", run.stdout);
+    assert!(!run.stdout.contains("idle"), "{}", run.stdout);
+}
+
+#[test]
+fn a_worker_that_closes_its_output_is_said_to_have_done_so() {
+    let message = "the worker closed its standard output before it answered";
+    assert_eq!(middle("exec >&-; sleep 60"), (1, "failure", message.to_owned()));
+}

@@ -50,6 +50,41 @@ fn silence_has_its_reason() {
 }
 
 #[test]
+fn what_is_written_before_the_line_is_read_is_no_answer() {
+    let mut hasty = start("read -r l; echo one; sleep 0.1; echo two; sleep 1; read -r l; echo three");
+    assert_eq!(ask(&mut hasty, "a"), Ok("one".to_owned()));
+    assert_eq!(ask(&mut hasty, "b"), Err(Silence::Unasked(b"two\n".to_vec())));
+}
+
+#[test]
+fn whoever_goes_has_read_the_line_or_not() {
+    for (script, reason) in [
+        ("read -r l; echo one; sleep 0.1", Silence::Unheard),
+        ("read -r l; echo one; exec <&-; sleep 0.1", Silence::Unheard),
+        ("read -r l; echo one; read -r l", Silence::Gone(Vec::new())),
+    ] {
+        let mut leaving = start(script);
+        assert_eq!(ask(&mut leaving, "a"), Ok("one".to_owned()));
+        assert_eq!(ask(&mut leaving, "b"), Err(reason), "{script}");
+    }
+    assert_eq!(ask(&mut start("exit 3"), "a"), Err(Silence::Unheard));
+}
+
+#[test]
+fn errors_belong_to_the_line_during_which_they_are_written() {
+    let mut worker =
+        start("echo begin >&2; while read -r l; do echo $l >&2; echo $l; sleep 0.05; echo idle >&2; done");
+    for (line, errors) in [("a", "begin\na\n"), ("b", "b\n")] {
+        assert_eq!(ask(&mut worker, line), Ok(line.to_owned()));
+        assert_eq!(String::from_utf8_lossy(&worker.take_errors().head), errors);
+        let open = worker.open.as_ref().expect("open");
+        while rustix::io::ioctl_fionread(&open.started.stderr) == Ok(0) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
 fn a_worker_that_is_late_is_ended_with_all_it_started() {
     let mut slow = start("sleep 61 & trap '' TERM; while :; do sleep 62; done");
     let late = slow.ask(b"a\n", Deadline::after(Some(Duration::from_millis(50))));
