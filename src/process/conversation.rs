@@ -4,6 +4,7 @@
 //! line goes in, where it must ask before it starts a process it gets its answer then, and with its standard input it loses its reason to live, whoever closes that.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -17,13 +18,13 @@ use crate::process::quota::Quota;
 use crate::process::run::see_out;
 use crate::process::start::{Started, start};
 use crate::process::watch::timespec;
-use crate::process::{Command, Finished, Input, Limits};
+use crate::process::{Command, Finished, Input, Limits, Listener, Output, Spill};
 use crate::time::{Deadline, clock};
 
 /// The longest line that is taken for an answer, in bytes.
 const LONGEST: usize = 16 << 20;
 
-/// How much of its standard error is kept between two lines, in bytes.
+/// How much of what it writes to its standard error for one line is kept, in bytes.
 const KEPT: usize = 64 << 10;
 
 /// How much is read at once.
@@ -101,19 +102,30 @@ impl Conversation {
         Ok(Self { open, command, token: token.to_owned(), cancellation: cancellation.clone(), begin })
     }
 
-    /// Says a line, which must end with a line feed, and waits for the one that answers it, given without its end.
+    /// Says a line, which must end with a line feed, and waits for the one that answers it, given without its end. What
+    /// it writes to its standard error meanwhile goes to `spill` if it is more than is kept.
     ///
     /// # Errors
     /// [`Silence`]. Except for what it wrote unasked, it must be ended then.
-    pub fn ask(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
-        let answer = self.await_answer(line, deadline);
+    pub fn ask(
+        &mut self,
+        line: &[u8],
+        deadline: Deadline,
+        spill: Option<&Spill>,
+    ) -> Result<Vec<u8>, Silence> {
+        let answer = self.await_answer(line, deadline, spill);
         match self.open.as_ref().and_then(|open| open.started.quota.as_ref()?.excess()) {
             Some(excess) => Err(Silence::Crowd(excess)),
             None => answer,
         }
     }
 
-    fn await_answer(&mut self, line: &[u8], deadline: Deadline) -> Result<Vec<u8>, Silence> {
+    fn await_answer(
+        &mut self,
+        line: &[u8],
+        deadline: Deadline,
+        spill: Option<&Spill>,
+    ) -> Result<Vec<u8>, Silence> {
         let Some(open) = &mut self.open else { return Err(Silence::Unheard) };
         let is_first = open.said.replace(0).is_none();
         if !is_first {
@@ -124,7 +136,7 @@ impl Conversation {
         match open.listen(&mut answer)? {
             true if !answer.is_empty() => return Err(Silence::Unasked(answer)),
             false if !is_first => return Err(open.gone(answer)),
-            _ => open.errors = Capture::new(KEPT, None),
+            _ => open.errors = Capture::new(KEPT, spill.map(|spill| spill.stream(1))),
         }
         let mut rest = open.say(line);
         loop {
@@ -184,7 +196,8 @@ impl Conversation {
     }
 
     fn close(&mut self, patience: Duration, grace: Duration) -> Option<Finished> {
-        let Open { started, stdin, mut errors, .. } = self.open.take()?;
+        let Open { started, stdin, errors, .. } = self.open.take()?;
+        let errors = LastErrors(Mutex::new(errors));
         drop(stdin);
         let limits = Limits {
             deadline: Deadline::after(Some(patience)),
@@ -192,12 +205,25 @@ impl Conversation {
             leak_timeout: LEAK_TIMEOUT,
             capture: KEPT,
         };
-        let mut finished =
-            see_out(started, (&self.command, &limits), &self.token, &self.cancellation, None, self.begin);
-        errors.push(&finished.stderr.head);
-        errors.push(&finished.stderr.tail);
-        finished.stderr = errors.finish();
-        Some(finished)
+        let listener: Option<&dyn Listener> = Some(&errors);
+        let finished =
+            see_out(started, (&self.command, &limits), &self.token, &self.cancellation, listener, self.begin);
+        let stderr = errors.0.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+        Some(Finished { stderr, ..finished })
+    }
+}
+
+/// Adds to what it has written to its standard error what it writes while it is ended.
+#[derive(Debug)]
+struct LastErrors(Mutex<Capture>);
+
+impl Listener for LastErrors {
+    fn started(&self) {}
+
+    fn hear(&self, output: Output, bytes: &[u8]) {
+        if output == Output::Stderr {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        }
     }
 }
 

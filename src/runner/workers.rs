@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::disk;
 use crate::model::{Captured, End, ExitStatus, ResourceLimits};
-use crate::process::{self, Command, Conversation, Finished, Input, Silence, find_program};
+use crate::process::{self, Command, Conversation, Finished, Input, Silence, Spill, find_program};
 use crate::runner::LocalExecutor;
 use crate::sandbox::Workspace;
 use crate::step::{self, Callee, Departure, Heard, HeardEnd, Surroundings};
@@ -166,9 +166,10 @@ impl Worker {
         mut self,
         question: &str,
         deadline: Deadline,
+        spill: Option<&Spill>,
         is_answer: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(Self, Captured), Unanswered> {
-        let silence = match self.conversation.ask(question.as_bytes(), deadline) {
+        let silence = match self.conversation.ask(question.as_bytes(), deadline, spill) {
             Ok(line) if is_answer(&line) => {
                 self.has_answered = true;
                 let errors = self.conversation.take_errors();
@@ -265,13 +266,14 @@ impl Callee for LocalExecutor {
                     }
                 }
             };
-            let Unanswered { refusal, finished } = match worker.ask(question, deadline, is_answer) {
-                Ok((worker, stderr)) => {
-                    self.workers.give_back(worker);
-                    return Heard { end: HeardEnd::Line, stderr, leaked: Vec::new() };
-                }
-                Err(refused) => refused,
-            };
+            let Unanswered { refusal, finished } =
+                match worker.ask(question, deadline, around.spill, is_answer) {
+                    Ok((worker, stderr)) => {
+                        self.workers.give_back(worker);
+                        return Heard { end: HeardEnd::Line, stderr, leaked: Vec::new() };
+                    }
+                    Err(refused) => refused,
+                };
             match refusal {
                 // It had done its work, and went before it read of this case: another one is asked.
                 Refusal::Silence { silence: Silence::Unheard, has_answered: true } => {

@@ -238,3 +238,20 @@ fn a_worker_that_closes_its_output_is_said_to_have_done_so() {
     let message = "the worker closed its standard output before it answered";
     assert_eq!(middle("exec >&-; sleep 60"), (1, "failure", message.to_owned()));
 }
+
+#[test]
+fn long_errors_of_a_worker_have_a_log() {
+    let worker = format!(
+        "while read -r q; do head -c 70000 /dev/zero | tr '\\0' e >&2; case $q in *good*) {PASSED};; *crash*) exit 1;; *) {FAILED};; esac; done"
+    );
+    let suite = suite(&worker, &[("good", ""), ("bad", ""), ("crash", "")]);
+    let run = suite.run(&["--jobs", "1"]).expect_code(1);
+    let logs: Vec<_> = run.stdout.lines().filter_map(|line| line.trim().strip_prefix("log: ")).collect();
+    assert_eq!(logs.len(), 2, "{}", run.stdout);
+    for log in &logs {
+        assert_eq!(std::fs::read(suite.path().join(log)).expect("there"), [b'e'; 70_000], "{log}");
+    }
+    let folder = suite.path().join(logs[0]);
+    let kept = std::fs::read_dir(folder.parent().expect("a folder")).expect("there");
+    assert_eq!(kept.count(), 2);
+}

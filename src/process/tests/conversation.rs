@@ -15,7 +15,7 @@ fn start(script: &str) -> Conversation {
 }
 
 fn ask(with: &mut Conversation, line: &str) -> Result<String, Silence> {
-    let answer = with.ask(format!("{line}\n").as_bytes(), Deadline::after(Some(LONG)));
+    let answer = with.ask(format!("{line}\n").as_bytes(), Deadline::after(Some(LONG)), None);
     answer.map(|line| String::from_utf8(line).expect("UTF-8"))
 }
 
@@ -87,7 +87,7 @@ fn errors_belong_to_the_line_during_which_they_are_written() {
 #[test]
 fn a_worker_that_is_late_is_ended_with_all_it_started() {
     let mut slow = start("sleep 61 & trap '' TERM; while :; do sleep 62; done");
-    let late = slow.ask(b"a\n", Deadline::after(Some(Duration::from_millis(50))));
+    let late = slow.ask(b"a\n", Deadline::after(Some(Duration::from_millis(50))), None);
     assert_eq!(late, Err(Silence::Late));
     let finished = slow.end(Duration::ZERO, Duration::from_millis(50)).expect("ended");
     assert_eq!(finished.status, ExitStatus::Signaled(9));
@@ -98,7 +98,7 @@ fn a_cancellation_is_heard_while_an_answer_is_awaited() {
     let Probe { command, cancellation, token, .. } = Probe::sh("sleep 60");
     let mut worker = Conversation::start(command, &token, &cancellation).expect("started");
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| worker.ask(b"a\n", Deadline::NEVER));
+        let asked = scope.spawn(|| worker.ask(b"a\n", Deadline::NEVER, None));
         cancellation.stop();
         assert_eq!(asked.join().expect("no panic"), Err(Silence::Interrupted));
     });
