@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::disk;
-use crate::model::{Captured, End, ExitStatus, ResourceLimits};
+use crate::model::{Captured, End, ExitStatus, LeakPolicy, ResourceLimits};
 use crate::process::{self, Command, Conversation, Finished, Input, Silence, Spill, find_program};
 use crate::runner::LocalExecutor;
 use crate::sandbox::Workspace;
@@ -60,19 +60,21 @@ struct Kind {
     environment: Vec<(OsString, OsString)>,
     limits: ResourceLimits,
     grace: Duration,
+    leak: LeakPolicy,
 }
 
 impl Kind {
     fn of(arguments: Vec<OsString>, around: &Surroundings<'_>) -> Self {
         let environment = of_all_cases(around).cloned().collect();
-        let (limits, grace) = (around.case.precautions.limits, around.case.time.grace);
-        Self { arguments, environment, limits, grace }
+        let (precautions, grace) = (&around.case.precautions, around.case.time.grace);
+        Self { arguments, environment, limits: precautions.limits, grace, leak: precautions.leak }
     }
 
     fn is_for(&self, arguments: &[OsString], around: &Surroundings<'_>) -> bool {
         self.arguments == arguments
             && self.limits == around.case.precautions.limits
             && self.grace == around.case.time.grace
+            && self.leak == around.case.precautions.leak
             && self.environment.iter().eq(of_all_cases(around))
     }
 }
@@ -85,6 +87,19 @@ fn of_all_cases<'a>(around: &Surroundings<'a>) -> impl Iterator<Item = &'a (OsSt
         name.is_some_and(|name| !set.contains_key(*name))
     };
     around.environment.iter().filter(move |(name, _)| !is_own(name))
+}
+
+impl WorkerNotes {
+    /// Notes what a worker has left behind, as its cases ask.
+    fn mind_leaks(&mut self, worker: &str, policy: LeakPolicy, leaked: Vec<String>) {
+        match policy {
+            LeakPolicy::Allow => {}
+            LeakPolicy::Warn => self.strays.extend(leaked),
+            LeakPolicy::Fail => self.complaints.extend(leaked.into_iter().map(|process| {
+                format!("the worker `{worker}` left a process behind, which was killed: {process}")
+            })),
+        }
+    }
 }
 
 impl Workers {
@@ -105,10 +120,10 @@ impl Workers {
         oldest.into_iter().for_each(|oldest| self.end(oldest));
     }
 
-    /// Ends an idle worker. What it has written since its last answer, and writes now, may be that answer: then it has
-    /// said something unasked before, which was taken for it.
+    /// Ends an idle worker. What it has written since its last answer, and writes now, is a line too much, or the answer in
+    /// place of which one was taken before.
     fn end(&self, worker: Worker) {
-        let name = name(&worker.kind.arguments);
+        let (name, leak) = (name(&worker.kind.arguments), worker.kind.leak);
         let Some(finished) = worker.end(PATIENCE) else { return };
         let mut notes = lock(&self.notes);
         if finished.stdout.written() > 0 {
@@ -117,15 +132,15 @@ impl Workers {
                 step::quote(&finished.stdout.head)
             ));
         }
-        notes.strays.extend(finished.leaked);
+        notes.mind_leaks(&name, leak, finished.leaked);
     }
 
     /// Notes how a worker went that had nothing to answer.
-    fn note(&self, arguments: &[OsString], finished: Finished) {
+    fn note(&self, arguments: &[OsString], leak: LeakPolicy, finished: Finished) {
+        let name = name(arguments);
         let departure = departure(Some(&finished));
         let mut notes = lock(&self.notes);
         if finished.end != End::Interrupted && departure != Departure::Ended(ExitStatus::Exited(0)) {
-            let name = name(arguments);
             let words =
                 last_line(&finished.stderr).map(|line| format!("; its last words: {}", step::quote(line)));
             let words = words.unwrap_or_default();
@@ -133,7 +148,7 @@ impl Workers {
                 "warning: the worker `{name}` {departure} when it had nothing to answer{words}"
             ));
         }
-        notes.strays.extend(finished.leaked);
+        notes.mind_leaks(&name, leak, finished.leaked);
     }
 }
 
@@ -277,7 +292,8 @@ impl Callee for LocalExecutor {
             match refusal {
                 // It had done its work, and went before it read of this case: another one is asked.
                 Refusal::Silence { silence: Silence::Unheard, has_answered: true } => {
-                    finished.into_iter().for_each(|finished| self.workers.note(&arguments, *finished));
+                    let leak = around.case.precautions.leak;
+                    finished.into_iter().for_each(|finished| self.workers.note(&arguments, leak, *finished));
                 }
                 Refusal::Silence { silence, .. } => {
                     return heard(silent(silence, departure(finished.as_deref())), finished);

@@ -11,7 +11,7 @@ use crate::model::{
     Step, StepRecord, StepStatus, Subject,
 };
 use crate::step::program::arguments;
-use crate::step::{StepResult, Surroundings, judge, limits, needs_directory, time_limit};
+use crate::step::{StepResult, Surroundings, judge, leaks, limits, needs_directory, time_limit};
 use crate::text::{TemplateError, Variables, from_json};
 use crate::time::{Deadline, clock};
 
@@ -164,7 +164,7 @@ pub(super) fn execute(
             StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::TimedOut) }
         }
     };
-    StepResult { leaked, ..result }
+    leaks::mind(step, leaked, result, around)
 }
 
 /// What an answer means for the step.

@@ -9,6 +9,7 @@ mod file;
 #[cfg(feature = "http")]
 mod http;
 mod judge;
+mod leaks;
 mod limits;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod net;

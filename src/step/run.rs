@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::disk;
 use crate::model::{
-    End, Fact, Failure, FailureKind, LeakPolicy, Observation, Outcome, Position, RunCommand, RunStep, Step,
-    StepInput, StepRecord, StepStatus, Subject,
+    End, Fact, Failure, FailureKind, Observation, Outcome, RunCommand, RunStep, Step, StepInput, StepRecord,
+    StepStatus, Subject,
 };
 use crate::process::{self, Command, Finished, Input, Limits};
 use crate::step::program::{arguments, process_of};
-use crate::step::{StepResult, Surroundings, judge, limits, time_limit};
+use crate::step::{StepResult, Surroundings, judge, leaks, limits, time_limit};
 use crate::text::shell;
 use crate::time::{Deadline, format_duration};
 
@@ -150,24 +150,7 @@ fn mind_leaks(
             result.outcome = Outcome::Failed;
         }
     }
-    match around.case.precautions.leak {
-        LeakPolicy::Allow => return result,
-        LeakPolicy::Fail if !leaked.is_empty() => {
-            result.failures.push(leak(&leaked, &step.position));
-            if result.outcome == Outcome::Passed {
-                result.outcome = Outcome::Failed;
-            }
-        }
-        LeakPolicy::Fail | LeakPolicy::Warn => {}
-    }
-    StepResult { leaked, ..result }
-}
-
-fn leak(leaked: &[String], position: &Position) -> Failure {
-    let count = leaked.len();
-    let message = format!("left {count} process{} behind, killed", if count == 1 { "" } else { "es" });
-    let detail = leaked.join("\n") + "\n";
-    Failure { detail, ..Failure::new(FailureKind::Leak, position.clone(), message) }
+    leaks::mind(step, leaked, result, around)
 }
 
 /// Puts the limit that was run into before what came of it; or else names the limits there are.

@@ -255,3 +255,22 @@ fn long_errors_of_a_worker_have_a_log() {
     let kept = std::fs::read_dir(folder.parent().expect("a folder")).expect("there");
     assert_eq!(kept.count(), 2);
 }
+
+#[test]
+fn what_a_worker_leaves_behind_is_told_as_its_cases_ask() {
+    let forks = format!("sleep 303 > /dev/null 2>&1 & while read -r q; do {PASSED}; done");
+    for (policy, code, words) in [
+        ("fail", 3, "left a process behind, which was killed: sleep 303"),
+        ("warn", 0, "some case left a process behind, which was ended: sleep 303"),
+        ("allow", 0, ""),
+    ] {
+        let run = suite(&forks, &[("a", &format!(", leak: {policy}"))]).run(&[]).expect_code(code);
+        assert!(run.stderr.contains(words) && run.stderr.is_empty() == words.is_empty(), "{}", run.stderr);
+    }
+    let goes = "sleep 303 > /dev/null 2>&1 & read -r q; exit 1";
+    for (policy, is_failure) in [("fail", true), ("warn", false), ("allow", false)] {
+        let run = suite(goes, &[("a", &format!(", leak: {policy}"))]).run(&[]).expect_code(1);
+        assert_eq!(run.stdout.contains("left 1 process behind, killed"), is_failure, "{}", run.stdout);
+        assert_eq!(run.stdout.contains("sleep 303"), policy != "allow", "{}", run.stdout);
+    }
+}
