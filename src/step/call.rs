@@ -12,11 +12,18 @@ use crate::model::{
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, leaks, limits, needs_directory, time_limit};
+use crate::text::excerpt::{self as text, Bounds};
 use crate::text::{TemplateError, Variables, from_json};
 use crate::time::{Deadline, clock};
 
 /// How much of a question is shown in reports, and of an answer that is none.
 const SHOWN: usize = 200;
+
+/// The most characters of the first line of a worker's message that are the message of its failure.
+const MESSAGE: usize = 1000;
+
+/// How much is kept of the other lines, or of all if the first one is longer.
+const DETAIL: Bounds = Bounds { first_lines: 160, last_lines: 40, bytes: 32 << 10 };
 
 /// Who knows the workers of a run.
 pub trait Callee: fmt::Debug + Sync {
@@ -191,11 +198,17 @@ fn conclude(
         }
         Verdict::Fail => {
             record.status = Some(StepStatus::Done("fail".to_owned()));
-            let message = answer.message.filter(|message| !message.trim().is_empty());
-            let message = message.unwrap_or_else(|| "the worker says that it failed".to_owned());
-            let (first, rest) = message.trim_end().split_once('\n').unwrap_or((message.trim_end(), ""));
-            let failure = Failure::new(FailureKind::Expectation, step.position.clone(), first.to_owned());
-            let failure = Failure { detail: rest.to_owned(), ..failure };
+            let mut message = answer.message.filter(|message| !message.trim().is_empty());
+            // What is cut cannot be masked any more.
+            if let (Some(message), Some(redactor)) = (&mut message, around.redactor) {
+                redactor.text(message);
+            }
+            let message = message.as_deref().unwrap_or("the worker says that it failed").trim_end();
+            let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+            let cut = beginning(first, MESSAGE);
+            let detail = if cut == first { rest } else { message };
+            let failure = Failure::new(FailureKind::Expectation, step.position.clone(), cut);
+            let failure = Failure { detail: text::excerpt(detail, DETAIL).into_owned(), ..failure };
             StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
         }
     }
@@ -261,10 +274,15 @@ fn input<'a>(
     }
 }
 
-/// The beginning of a text.
+/// As much of a text as is shown of what workers read and write.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    beginning(text, SHOWN)
+}
+
+/// At most so many characters from the beginning of a text.
+fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }

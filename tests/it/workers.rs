@@ -274,3 +274,30 @@ fn what_a_worker_leaves_behind_is_told_as_its_cases_ask() {
         assert_eq!(run.stdout.contains("sleep 303"), policy != "allow", "{}", run.stdout);
     }
 }
+
+#[test]
+fn a_long_message_of_a_worker_is_cut() {
+    let worker = "while read -r q; do printf '{\"outcome\":\"fail\",\"message\":\"'; case $q in *line*) head -c 5000000 /dev/zero | tr '\\0' m;; *) yes 'm\\nm' | head -n 500000 | tr -d '\\n';; esac; echo 'end\"}'; done";
+    for name in ["line", "detail"] {
+        let run = suite(worker, &[(name, "")]).run(&[]).expect_code(1);
+        let (verdict, message) = run.verdict(name);
+        assert!(
+            verdict == "failure" && message.starts_with('m') && message.len() < 2000,
+            "{}",
+            message.len()
+        );
+        assert!(run.stdout.len() < 50_000 && run.stdout.contains("end"), "{}", run.stdout.len());
+        assert!(run.stdout.contains("left out …"), "{}", run.stdout);
+        assert!(run.junit.expect("written").len() < 100_000);
+    }
+}
+
+#[test]
+fn a_message_is_masked_before_it_is_cut() {
+    let worker = "read -r q; printf '{\"outcome\":\"fail\",\"message\":\"'; head -c 16379 /dev/zero | tr '\\0' x; printf %s $TOKEN; head -c 40000 /dev/zero | tr '\\0' y; echo '\"}'; cat > /dev/null";
+    let secret = ", env: { TOKEN: s3cr3tvalue }, secrets: [TOKEN]";
+    let run = suite(worker, &[("a", secret)]).run(&[]).expect_code(1);
+    let report = run.junit.expect("written");
+    assert!(!report.contains("s3cr3"), "{report}");
+    assert!(report.contains("x***yy\n… "), "{report}");
+}
