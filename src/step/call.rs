@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::model::{
@@ -104,6 +105,7 @@ struct Question<'a> {
 struct Answer {
     #[serde(default)]
     case: Option<String>,
+    #[serde(deserialize_with = "verdict")]
     outcome: Verdict,
     #[serde(default)]
     message: Option<String>,
@@ -116,6 +118,11 @@ struct Answer {
 enum Verdict {
     Pass,
     Fail,
+}
+
+/// A verdict that is a text: serde also takes an object with the name of a variant as its key.
+fn verdict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
+    Verdict::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 pub(super) fn execute(
@@ -231,11 +238,15 @@ fn farewell(departure: Departure, begun: &[u8]) -> String {
 /// Reads an answer to a question about the case with this id.
 fn read(line: &[u8], case: &str) -> Result<Answer, String> {
     let read = std::str::from_utf8(line).map_or_else(|_| serde_json::from_slice(line), from_json);
+    let unreadable = |reason: &str| format!("the worker's answer cannot be read: {reason}: {}", quote(line));
     let answer: Answer = read.map_err(|error| {
         let error = error.to_string();
-        let reason = error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
-        format!("the worker's answer cannot be read: {reason}: {}", quote(line))
+        unreadable(error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason))
     })?;
+    // serde also takes a list of the values.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(unreadable("it is no object"));
+    }
     match &answer.case {
         Some(other) if other != case => {
             Err(format!("the worker has answered for another case: {}", quote(other.as_bytes())))
@@ -311,6 +322,15 @@ mod tests {
             (r#"{"case":"b","outcome":"pass"}"#, "the worker has answered for another case: \"b\""),
         ] {
             assert_eq!(read(line.as_bytes(), "a").expect_err(line), reason);
+        }
+        for line in [
+            r#"[null,"pass",null,null]"#,
+            r#"{"outcome":{"pass":null}}"#,
+            r#"{"outcome":null}"#,
+            r#" ["a","pass"]"#,
+        ] {
+            let reason = read(line.as_bytes(), "a").expect_err(line);
+            assert!(reason.starts_with("the worker's answer cannot be read: "), "{reason}");
         }
         let unknown = read(br#"{"outcome":"maybe"}"#, "a").expect_err("unknown");
         assert!(unknown.contains("unknown variant `maybe`, expected `pass` or `fail`"), "{unknown}");
