@@ -91,7 +91,8 @@ impl Template {
             Self::Literal(text) => Ok(Cow::Borrowed(text)),
             Self::Expression(source) => {
                 let context = Known::of(variables);
-                let render = || Ok(ENVIRONMENT.render_str(source, context.clone())?);
+                let rendered = || ENVIRONMENT.render_str(source, context.clone());
+                let render = || rendered().map_err(|error| told(error, source, &context));
                 evaluate(source, &context, render).map(Cow::Owned)
             }
         }
@@ -113,9 +114,10 @@ impl Template {
             (Self::Expression(_), Some(expression)) => {
                 let context = Known::of(variables);
                 evaluate(self.source(), &context, || {
-                    let value = ENVIRONMENT.compile_expression(expression)?.eval(context.clone())?;
+                    let value = ENVIRONMENT.compile_expression(expression)?.eval(context.clone());
+                    let value = value.map_err(|error| told(error, self.source(), &context))?;
                     if value.is_undefined() {
-                        return Err(TemplateError { message: "undefined value".to_owned() });
+                        return Err(no_value(expression));
                     }
                     serde_json::to_value(value).map_err(|error| TemplateError { message: error.to_string() })
                 })
@@ -123,6 +125,24 @@ impl Template {
             _ => Ok(self.render(variables)?.into_owned().into()),
         }
     }
+}
+
+/// The error of a template that cannot be rendered; where something has no value, with the expression that is meant.
+fn told(error: minijinja::Error, source: &str, context: &Value) -> TemplateError {
+    let is_meant = |expression: &&str| {
+        let value = ENVIRONMENT.compile_expression(expression).and_then(|found| found.eval(context.clone()));
+        value.map_or_else(|error| error.kind() == ErrorKind::UndefinedError, |value| value.is_undefined())
+    };
+    // A sign next to the braces is about white space.
+    let mut all = expressions(source).map(|place| source[place].trim_matches(['-', '+']));
+    match error.kind() {
+        ErrorKind::UndefinedError => all.find(is_meant).map_or_else(|| error.into(), no_value),
+        _ => error.into(),
+    }
+}
+
+fn no_value(expression: &str) -> TemplateError {
+    TemplateError { message: format!("`{}` has no value", expression.trim()) }
 }
 
 /// Whether a text holds an expression, or the beginning of one.
@@ -322,6 +342,24 @@ mod tests {
         ]);
         let template = Template::parse(source).map_err(|error| error.to_string())?;
         template.render(&variables).map(String::from).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_expression_that_has_no_value_is_named() {
+        for (source, expression) in [
+            ("{{ env.NOTSET }}", "env.NOTSET"),
+            ("{{ dir }}/{{ env.NOTSET }}/{{ nobody }}", "env.NOTSET"),
+            ("{{- env.NOTSET -}}", "env.NOTSET"),
+            ("x{{ env.NOTSET | upper }}", "env.NOTSET | upper"),
+            ("{{ env.NOTSET.inner }}", "env.NOTSET.inner"),
+        ] {
+            let named = format!("`{expression}` has no value");
+            assert_eq!(render(source), Err(named.clone()), "{source}");
+            let variables =
+                Variables::from([("env".to_owned(), serde_json::json!({})), ("dir".to_owned(), "/".into())]);
+            let value = Template::parse(source).expect("a template").value(&variables);
+            assert_eq!(value.expect_err(source).message, named, "{source}");
+        }
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
         ("timeout: '{{ id }}'", "`id` is no duration"),
         ("timeout: '{{ two }}'", "a duration needs a unit"),
         ("until: {every: '{{ d }}', for: 1s}", "`every` must be shorter than `for`"),
-        ("expect: {exit: '{{ codes[7] }}'}", "cannot be rendered: undefined value"),
+        ("expect: {exit: '{{ codes[7] }}'}", "cannot be rendered: `codes[7]` has no value"),
     ] {
         fails(&format!("- run: 'true'\n  {step}"), message);
     }
@@ -157,7 +157,7 @@ fn what_cannot_stand_there_is_an_error_of_the_step_before_it_acts() {
 #[test]
 fn an_expectation_without_a_value_is_an_error_of_the_step_and_no_failure_that_is_tried_again() {
     for (expect, message) in [
-        ("stdout: '{{ codes[7] }}'", r#""{{ codes[7] }}" cannot be rendered: undefined value"#),
+        ("stdout: '{{ codes[7] }}'", r#""{{ codes[7] }}" cannot be rendered: `codes[7]` has no value"#),
         ("stdout: {one_of: [{lines: ['{{ codes[7] }}']}]}", "cannot be rendered"),
         ("stdout: {json: {a: ['{{ codes[7] }}']}}", r#"{"a":["{{ codes[7] }}"]} cannot be rendered"#),
         ("stdout: {json: {'{{ id }}': 1, id: 2}}", "stands twice"),
