@@ -241,7 +241,8 @@ fn read(line: &[u8], case: &str) -> Result<Answer, String> {
     let unreadable = |reason: &str| format!("the worker's answer cannot be read: {reason}: {}", quote(line));
     let answer: Answer = read.map_err(|error| {
         let error = error.to_string();
-        unreadable(error.split_once(" at line ").map_or(error.as_str(), |(reason, _)| reason))
+        let reason = error.rsplit_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
+        unreadable(&excerpt(reason))
     })?;
     // serde also takes a list of the values.
     if !line.trim_ascii_start().starts_with(b"{") {
@@ -334,6 +335,13 @@ mod tests {
         }
         let unknown = read(br#"{"outcome":"maybe"}"#, "a").expect_err("unknown");
         assert!(unknown.contains("unknown variant `maybe`, expected `pass` or `fail`"), "{unknown}");
-        assert!(read(&[0xff; 9000], "a").expect_err("garbage").len() < 900);
+        let long = "x".repeat(9000);
+        for line in [
+            &[0xff; 9000][..],
+            format!(r#"{{"outcome":"{long}"}}"#).as_bytes(),
+            format!("\"{long}\"").as_bytes(),
+        ] {
+            assert!(read(line, "a").expect_err("garbage").len() < 900);
+        }
     }
 }
