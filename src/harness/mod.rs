@@ -132,6 +132,7 @@ fn execute(path: &Path, arguments: HarnessArguments) -> Result<ExitCode, Box<dyn
         for complaint in ended.complaints.iter().chain(&hooks) {
             refuse(complaint);
         }
+        ended.warnings.iter().for_each(|line| say("warning", line.trim_start_matches("warning: ")));
         let Ok(conclusion) = conclusion else { return Ok(ExitCode::from(FAILURE)) };
         Ok(match ended.finished.signal {
             Some(_) => ExitCode::from(ended.status().code()),

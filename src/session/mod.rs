@@ -146,7 +146,7 @@ pub enum SessionError {
 pub struct Ended {
     /// What came of it.
     pub finished: RunFinished,
-    /// What went wrong with reports and directories, and which processes cannot be ended, one line each.
+    /// What went wrong with reports, directories and workers, and which processes cannot be ended, one line each.
     pub complaints: Vec<String>,
     /// What a user should know besides, a line each.
     pub warnings: Vec<String>,

@@ -274,3 +274,19 @@ fn wrong_settings_are_told_as_one_error() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), error.matches("error").count()), (Some(101), 1), "{error}");
 }
+
+#[test]
+fn what_is_to_be_told_of_workers_is_told() {
+    let run = |worker: &str| {
+        let text = format!(
+            "defaults: {{ worker: {worker:?} }}\ncases: [{{ name: a, call: 1 }}, {{ name: b, call: 2 }}]"
+        );
+        let output =
+            harness(&Suite::of("sample-suites/calls.test.yaml", &text), &["calls", "--test-threads=1"]);
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let (code, told) = run("read -r q; echo '{\"outcome\":\"pass\"}'; sleep 0.1; exit 7");
+    assert!(code == Some(0) && told.contains("warning: the worker `"), "{told}");
+    let (code, told) = run("while read -r q; do echo '{\"outcome\":\"pass\"}'; done; echo more");
+    assert!(code == Some(101) && told.contains("error: the worker `"), "{told}");
+}
