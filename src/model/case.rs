@@ -121,9 +121,23 @@ impl CaseInfo {
     /// Whether it is no case of its own but what is done before or after those of a folder.
     #[must_use]
     pub fn is_hook(&self) -> bool {
-        let rest = self.id.as_str().strip_prefix(&*self.position.file);
-        rest.is_some_and(|rest| rest.starts_with("::"))
+        // A suite file has no cases of its own.
+        is_suite_file(&self.position.file) && !self.is_file()
     }
+
+    /// Whether it stands for a whole file or folder that cannot be read, and not for a case.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        let rest = self.id.as_str().strip_prefix(&*self.suite);
+        rest.is_none_or(|rest| !rest.starts_with("::"))
+    }
+}
+
+/// Whether a path is that of a suite file, which says what the cases of its folder share.
+#[must_use]
+pub fn is_suite_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.strip_prefix("suite.").is_some_and(|ending| ["json", "toml", "yaml", "yml"].contains(&ending))
 }
 
 /// One case as it will be executed: everything inherited and checked. Cases that are made of one entry share what

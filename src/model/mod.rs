@@ -28,7 +28,7 @@ pub use capture::{Capture, Part};
 pub use case::{
     CallInput, CallStep, CaseId, CaseInfo, Environment, ExpectedFailure, InlineFile, Input, KeepWhen,
     OutputFiles, RunCommand, RunStep, Step, StepAction, StepInput, TestCase, TimeLimits, Until,
-    WorkingDirectory,
+    WorkingDirectory, is_suite_file,
 };
 pub use event::{RunFinished, RunStarted, RunStats, Safeguards, Shard, TestEvent};
 pub use expectation::{

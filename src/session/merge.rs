@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::journal::JournalError;
 use crate::model::{
     CaseId, CaseResult, RunFinished, RunStarted, RunStats, Safeguards, Shard, Standing, TestEvent,
+    is_suite_file,
 };
 use crate::report::{JournalReporter, JunitOptions, JunitReporter, Reporters};
 #[cfg(feature = "sqlite")]
@@ -271,12 +272,6 @@ fn tell(
 fn rank(result: &CaseResult) -> (bool, Standing) {
     let standing = result.standing();
     (matches!(standing, Standing::Failed | Standing::TimedOut | Standing::Errored), standing)
-}
-
-/// Whether this is the suite of what stands in a suite file.
-fn is_suite_file(suite: &str) -> bool {
-    let name = suite.rsplit('/').next().unwrap_or_default();
-    name.strip_prefix("suite.").is_some_and(|ending| ["json", "toml", "yaml", "yml"].contains(&ending))
 }
 
 /// The beginning of all shards as that of one run.

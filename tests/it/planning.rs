@@ -91,6 +91,22 @@ fn a_lock_that_bounds_the_run_is_named() {
 }
 
 #[test]
+fn a_case_of_a_file_with_any_name_may_bound_the_run() {
+    let suite = Suite::of(
+        "cases.json",
+        r#"{ "cases": [
+            { "name": "long", "run": "sleep 0.5" }, { "name": "x", "run": "true" }, { "name": "y", "run": "true" }
+        ] }"#,
+    );
+    suite.run(&["cases.json"]).expect_code(0);
+    let plan = plan(&suite, &["-j", "2", "cases.json"]);
+    assert_eq!(
+        plan["changes"][0]["bound_by"].as_str().map(|text| &text[..25]),
+        Some("the case cases.json::long")
+    );
+}
+
+#[test]
 fn what_cannot_be_planned_is_told() {
     let suite = skewed();
     let unknown = suite.run(&["plan"]).expect_code(4);

@@ -91,6 +91,13 @@ fn the_rerun_command_runs_that_one_case() {
 }
 
 #[test]
+fn a_case_of_a_file_with_any_name_has_a_rerun_command() {
+    let suite = Suite::of("cases.json", r#"{ "cases": [{ "name": "bad", "run": "false" }] }"#);
+    let run = suite.run(&["cases.json"]).expect_code(1);
+    assert!(run.stdout.contains("rerun: partest cases.json --exact cases.json::bad\n"), "{}", run.stdout);
+}
+
+#[test]
 fn the_rerun_command_works_for_odd_names_and_from_elsewhere() {
     let fails = r#"{ "name": "fails", "run": "false" }"#;
     let suite = Suite::of("suite/sub/a.test.json", fails)

@@ -80,7 +80,7 @@ pub(crate) fn failure_block(page: &mut Page, result: &CaseResult) {
 pub(crate) fn rerun_line(page: &mut Page, result: &CaseResult, options: &ConsoleOptions) {
     let (id, file) = (result.info.lasting_id().as_str(), &*result.info.position.file);
     // What is done before or after the cases of a folder is done with them.
-    if id == file || result.info.is_hook() {
+    if result.info.is_file() || result.info.is_hook() {
         page.push('\n');
         return;
     }
