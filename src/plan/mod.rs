@@ -75,8 +75,7 @@ impl TestPlan {
         cases.extend(others);
         let (after, wrong) = after::resolve(&cases, &broken);
         let mut plan = Self { after, ..Self::default() };
-        plan.resolved
-            .extend(broken.into_iter().filter(|result| selection.keeps_broken(&result.info, &missing_ids)));
+        plan.resolved.extend(selection.of_broken(broken, &missing_ids));
         let selected = after::with_prerequisites(cases, &plan.after, |info| {
             selection.selects(info) && !unwanted.contains(&info.id)
         });

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::model::{CaseId, CaseInfo, CaseResult, TestCase};
+use crate::model::{CaseId, CaseInfo, CaseResult, TestCase, is_suite_file};
 use crate::plan::expression::Expression;
+use crate::text::is_template;
 
 /// Which cases a user asks for: all, those whose id matches one of some patterns, or those with one of some ids;
 /// of these, the ones for which every expression holds.
@@ -74,34 +75,52 @@ impl Selection {
         missing
     }
 
-    /// The same without those that something broken may have.
+    /// The same without those that something broken is, or may be.
     #[must_use]
     pub fn unknown(&self, cases: &[Arc<TestCase>], broken: &[CaseResult]) -> Vec<&str> {
         let mut unknown = self.missing(cases);
-        unknown.retain(|id| !broken.iter().any(|result| may_have(&result.info, id)));
+        let is_or_hides = |info: &CaseInfo, id: &str| id == info.id.as_str() || hides(info, id);
+        unknown.retain(|id| !broken.iter().any(|result| is_or_hides(&result.info, id)));
         unknown
     }
 
-    /// Whether what is broken may be, or may hold, a case that is asked for; `missing` are those that no other is.
-    pub(super) fn keeps_broken(&self, info: &CaseInfo, missing: &[&str]) -> bool {
-        let is_file = info.id == CaseId::of_file(&info.position.file);
-        let named = self.names(&info.id)
-            || is_file && !self.patterns.is_empty()
-            || missing.iter().any(|id| may_have(info, id));
-        named && self.expressions.iter().all(|expression| expression.may_hold_for_broken(info))
+    /// What is broken and is, or may hold, a case that is asked for; `missing` are those that no other is.
+    pub(super) fn of_broken(&self, broken: Vec<CaseResult>, missing: &[&str]) -> Vec<CaseResult> {
+        let is_in_broken_file =
+            |id: &&&str| broken.iter().any(|result| result.info.is_file() && hides(&result.info, id));
+        let hidden: Vec<&str> = missing.iter().filter(is_in_broken_file).copied().collect();
+        let is_wanted = |info: &CaseInfo| {
+            let named = self.names(&info.id)
+                || info.is_file() && !self.patterns.is_empty()
+                || missing.iter().any(|id| hides(info, id))
+                // Where some cases of a file are not known, mistakes of those that are may be theirs, too.
+                || hidden.iter().any(|id| is_in_suite(id, info));
+            named && self.expressions.iter().all(|expression| expression.may_hold_for_broken(info))
+        };
+        broken.into_iter().filter(|result| is_wanted(&result.info)).collect()
     }
 }
 
-/// Whether what is broken may be, or may hold, the case with this id.
-fn may_have(info: &CaseInfo, id: &str) -> bool {
-    id == info.id.as_str() || id.starts_with(&format!("{}::", info.suite)) || is_below_suite_file(id, info)
+/// Whether what is broken may hold the case with this id besides the one that it is.
+fn hides(info: &CaseInfo, id: &str) -> bool {
+    let is_made_of_it = || id.strip_prefix(info.id.as_str()).is_some_and(|rest| rest.starts_with('['));
+    match info.is_file() {
+        true => is_in_suite(id, info) || is_below_suite_file(id, info),
+        // An entry of which no case could be made has the name that it gives itself.
+        false => is_made_of_it() || is_template(&info.name) && is_in_suite(id, info),
+    }
+}
+
+/// Whether the id is one of the file that a result is of.
+fn is_in_suite(id: &str, info: &CaseInfo) -> bool {
+    id.strip_prefix(&*info.suite).is_some_and(|rest| rest.starts_with("::"))
 }
 
 /// Whether the case of this id inherits from the suite file that a result stands for.
 fn is_below_suite_file(id: &str, info: &CaseInfo) -> bool {
-    let (folder, name) =
-        info.position.file.rsplit_once('/').map_or(("", &*info.position.file), |parts| parts);
-    name.starts_with("suite.")
+    let file = &*info.position.file;
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    is_suite_file(file)
         && (folder.is_empty() || id.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
 }
 

@@ -60,7 +60,8 @@ pub fn plan(config: &Config) -> Prepared {
 /// The ids that were asked for and are none, and those that may have been meant.
 fn unknown(config: &Config, found: &Discovery) -> Vec<String> {
     let unknown = config.selection.unknown(&found.cases, &found.broken);
-    let ids = || found.cases.iter().map(|case| case.info.id.as_str());
+    let broken = found.broken.iter().map(|result| &result.info).filter(|info| !info.is_file());
+    let ids = || found.cases.iter().map(|case| &case.info).chain(broken.clone()).map(|info| info.id.as_str());
     unknown.iter().map(|id| no_such_id(id, ids())).collect()
 }
 

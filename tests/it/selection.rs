@@ -178,12 +178,51 @@ fn what_is_broken_counts_only_where_it_may_be_what_is_asked_for() {
     suite.run(&["--filter", "good"]).expect_code(0);
     suite.run(&["--exact", "a::bad"]).expect_code(2);
     suite.run(&["--filter", "bad"]).expect_code(2);
-    // It may be what became of the one that is broken.
-    suite.run(&["--exact", "a::bat"]).expect_code(2);
+    let run = suite.run(&["--exact", "a::bat"]).expect_code(4);
+    assert!(
+        run.stderr.contains("no test case has the id \"a::bat\"; did you mean \"a::bad\"?"),
+        "{}",
+        run.stderr
+    );
     let suite = suite.file("b.test.json", "{");
     // Nobody knows what that file holds.
     suite.run(&["--filter", "good"]).expect_code(2);
     suite.run(&["--exact", "a::good"]).expect_code(0);
+}
+
+#[test]
+fn only_the_broken_case_that_is_asked_for_counts() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+            { "name": "good", "run": "true" },
+            { "name": "bad", "run": 1 },
+            { "name": "worse", "run": 1 },
+            { "name": "many", "matrix": { "x": [] }, "run": "true" }
+        ] }"#,
+    )
+    .file("b.test.json", r#"{ "name": "{{ x }}", "matrix": { "x": [] }, "run": "true" }"#);
+    let errors = |id: &str| {
+        let run = suite.run(&["--list", "--format", "json", "--exact", id]);
+        let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let lines = list["errors"].as_array().expect("a list").iter().map(|error| error["line"].as_u64());
+        (run.code, lines.map(|line| line.expect("a number")).collect::<Vec<_>>())
+    };
+    assert_eq!(errors("a::bad"), (2, vec![3]));
+    // Cases may be made of an entry whose generator is broken.
+    assert_eq!(errors("a::many[x=1]"), (2, vec![5]));
+    assert_eq!(errors("b::one"), (2, vec![1]));
+    assert_eq!(errors("a::other"), (4, vec![]));
+    // Of several with the same mistake the first one tells it.
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+            { "name": "bad", "run": 1 },
+            { "name": "m", "matrix": { "x": [1, 2] }, "run": 1 }
+        ] }"#,
+    );
+    let run = suite.run(&["--exact", "a::m[x=2]"]).expect_code(2);
+    assert!(run.stdout.contains("ERROR            a::m[x=1]\n"), "{}", run.stdout);
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod error;
 mod parse;
 mod pattern;
 
-use crate::model::{CaseId, CaseInfo};
+use crate::model::CaseInfo;
 use crate::plan::expression::pattern::Pattern;
 
 pub use error::ExpressionError;
@@ -98,7 +98,7 @@ impl Expression {
     /// file that is broken, of which nothing is known.
     #[must_use]
     pub(super) fn may_hold_for_broken(&self, info: &CaseInfo) -> bool {
-        info.id == CaseId::of_file(&info.position.file) || self.0.holds(info, false) != Some(false)
+        info.is_file() || self.0.holds(info, false) != Some(false)
     }
 }
 
