@@ -69,7 +69,8 @@ pub(super) fn console(
     let is_terminal = io::stdout().is_terminal();
     if format == Format::Text && is_terminal {
         let reporter = ConsoleReporter::new(io::stdout(), options(settings, again, Layout::Terminal));
-        let reporter = reporter.with_live_region(Box::new(ProgressLine::stderr()));
+        let reporter =
+            reporter.with_live_region(Box::new(ProgressLine::stderr(colours(settings.color.value))));
         let bare = Box::new(BareReporter::new(io::stdout()));
         let reporters = Reporters::new().with_substitute(NAME, Box::new(reporter), bare);
         return Ok(Console { reporters, output: Output(None) });

@@ -53,6 +53,34 @@ fn long_output_is_bounded_and_says_so() {
 }
 
 #[test]
+fn a_terminal_has_no_colours_where_none_are_wanted() {
+    let suite = Suite::of("a.test.json", r#"{ "run": "sleep 0.3; false" }"#);
+    let shown = |arguments: &str| {
+        let mut script = std::process::Command::new("script");
+        let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_partest"));
+        script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
+        let output =
+            script.current_dir(suite.path()).stdin(std::process::Stdio::null()).output().expect("ran");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // What begins with `[` and ends with `m` sets colours; other sequences move the cursor.
+    let colours = |text: &str| {
+        let sequences = text.split("\u{1b}[").skip(1);
+        sequences
+            .filter(|rest| {
+                rest.find(|c: char| c.is_alphabetic()).is_some_and(|at| rest[at..].starts_with('m'))
+            })
+            .count()
+    };
+    for arguments in ["--color never", "report --color never"] {
+        let text = shown(arguments);
+        assert!(text.contains("0/1") && text.contains("FAIL"), "{text:?}");
+        assert_eq!(colours(&text), 0, "{text:?}");
+    }
+    assert!(colours(&shown("")) > 0);
+}
+
+#[test]
 fn a_command_to_the_ci_never_begins_a_line() {
     let run = Suite::of(
         "a.test.json",

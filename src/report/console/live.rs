@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::model::Amount;
 use crate::report::console::page::one_line;
 use crate::report::console::{LiveRegion, Progress};
+use crate::text::terminal::Colours;
 use crate::time::format_duration;
 
 /// How often it is drawn, in times per second.
@@ -31,13 +32,17 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// A bar that is drawn as soon as something happens.
     #[must_use]
-    pub fn stderr() -> Self {
-        Self::drawn_to(ProgressDrawTarget::stderr_with_hz(RATE))
+    pub fn stderr(colours: Colours) -> Self {
+        Self::drawn_to(ProgressDrawTarget::stderr_with_hz(RATE), colours)
     }
 
-    fn drawn_to(target: ProgressDrawTarget) -> Self {
+    fn drawn_to(target: ProgressDrawTarget, colours: Colours) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24.green/dim} {pos}/{len}{msg}") {
+        let template = match colours {
+            Colours::Keep => "{bar:24.green/dim} {pos}/{len}{msg}",
+            Colours::Remove => "{bar:24} {pos}/{len}{msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
         Self { bar, drawn: None }
@@ -126,6 +131,7 @@ mod tests {
     use crate::model::{Amount, Gauge, TestEvent};
     use crate::report::console::{LiveRegion as _, Progress};
     use crate::report::tests::{info, results, run};
+    use crate::text::terminal::Colours;
 
     #[test]
     fn slow_cases_are_named() {
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn printing_goes_through() {
-        let mut line = ProgressLine::drawn_to(ProgressDrawTarget::hidden());
+        let mut line = ProgressLine::drawn_to(ProgressDrawTarget::hidden(), Colours::Remove);
         line.update(&Progress::default());
         let mut printed = false;
         line.suspend(&mut || {
