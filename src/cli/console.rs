@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
 
+use crate::cli::again::Again;
 use crate::cli::arguments::Format;
 use crate::config::{self, Color, Settings};
 use crate::report::console::{ConsoleOptions, ConsoleReporter, Layout, ProgressLine, Verbosity};
@@ -55,15 +56,14 @@ impl Output {
     }
 }
 
-/// The reporter for standard output; `again` are the paths by which cases are found again, where their file
-/// alone would not do, and `report` is where a report goes.
+/// The reporter for standard output; `again` says how a case is run again, and `report` is where a report goes.
 ///
 /// # Errors
 /// When there is no thread for the output.
 pub(super) fn console(
     format: Format,
     settings: &Settings,
-    again: Vec<String>,
+    again: &Again,
     report: Option<&Path>,
 ) -> io::Result<Console> {
     let is_terminal = io::stdout().is_terminal();
@@ -87,7 +87,7 @@ pub(super) fn console(
 fn plain<W: Write + 'static>(
     format: Format,
     settings: &Settings,
-    again: Vec<String>,
+    again: &Again,
     out: impl Fn() -> W,
 ) -> Reporters {
     let reporters = Reporters::new();
@@ -100,7 +100,7 @@ fn plain<W: Write + 'static>(
     }
 }
 
-fn options(settings: &Settings, again: Vec<String>, layout: Layout) -> ConsoleOptions {
+fn options(settings: &Settings, again: &Again, layout: Layout) -> ConsoleOptions {
     ConsoleOptions {
         layout,
         colours: colours(settings.color.value),
@@ -110,8 +110,8 @@ fn options(settings: &Settings, again: Vec<String>, layout: Layout) -> ConsoleOp
             config::Verbosity::Verbose => Verbosity::Verbose,
             config::Verbosity::Outputs => Verbosity::Outputs,
         },
-        program: "partest".to_owned(),
-        paths: again,
+        program: again.program(),
+        paths: again.paths.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::again::Again;
 use crate::cli::arguments::Format;
 use crate::cli::settings::{self, LookArguments};
 use crate::cli::{complain, console, fail};
@@ -60,7 +61,8 @@ pub(super) fn execute(arguments: &MergeArguments) -> Result<ExitStatus, Box<dyn 
         junit: arguments.junit.clone(),
         history: settings.history.value && !arguments.no_history,
     };
-    let console = console::console(arguments.format, &settings, Vec::new(), arguments.junit.as_deref())?;
+    let console =
+        console::console(arguments.format, &settings, &Again::default(), arguments.junit.as_deref())?;
     match session::merge(&runs, &options, console.reporters) {
         Ok(mut ended) => {
             ended.complaints.extend(console.output.finish(None).err());

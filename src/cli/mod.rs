@@ -4,6 +4,7 @@
 //! how the console looks, and passes signals on. It knows nothing of how cases run. Each command has a file of its
 //! own; `run` is the one without a name.
 
+mod again;
 mod arguments;
 mod check;
 mod commands;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::again::Again;
 use crate::cli::arguments::Format;
 use crate::cli::settings::{self, LookArguments};
 use crate::cli::{complain, console, fail};
@@ -48,7 +49,8 @@ pub(super) fn execute(arguments: &ReportArguments) -> Result<ExitStatus, Box<dyn
         Ok(run) => run,
         Err(error) => return Ok(fail(&error, ExitStatus::Usage)),
     };
-    let console = console::console(arguments.format, &settings, Vec::new(), arguments.junit.as_deref())?;
+    let console =
+        console::console(arguments.format, &settings, &Again::default(), arguments.junit.as_deref())?;
     let mut reporters = console.reporters;
     if let Some(path) = &arguments.junit {
         JunitReporter::check_writable(path)?;

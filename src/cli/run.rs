@@ -86,7 +86,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         std::mem::forget(plan);
         Ok(status)
     } else {
-        let console = console::console(arguments.format, &settings, again, config.junit.as_deref())?;
+        let again = again.masked(&plan);
+        let console = console::console(arguments.format, &settings, &again, config.junit.as_deref())?;
         run(plan, &config, console)
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
 
+use crate::cli::again::Again;
 use crate::cli::commands::CommandLine;
 use crate::cli::settings::{self, SettingArguments};
 use crate::cli::shards::{ShardArgument, ShardError};
@@ -131,9 +132,8 @@ pub(super) struct Asked {
     pub(super) config: Config,
     /// For the console.
     pub(super) settings: Settings,
-    /// The paths by which a case is found again, where its file alone would not do: from a folder below the
-    /// project's root, or for what lies outside of it.
-    pub(super) again: Vec<String>,
+    /// How a case is run again.
+    pub(super) again: Again,
     /// What to tell at once.
     pub(super) note: Option<String>,
 }
@@ -177,6 +177,7 @@ impl SelectionArguments {
     /// What the arguments mean.
     pub(super) fn asked(&self, settings: &SettingArguments) -> Result<Asked, ConfigError> {
         let folder = working_directory()?;
+        let profile = &settings.profile;
         let settings = settings.load(&folder)?;
         let shard = self.shard.map(|shard| shard.find(&|name| env::var_os(name))).transpose()?;
         let config = Config {
@@ -198,8 +199,11 @@ impl SelectionArguments {
             policy: Policy::default(),
         };
         let plain = folder == settings.root && self.paths.iter().all(|path| is_below(path, &folder));
-        let again = if plain { &[][..] } else { &config.paths };
-        let again = again.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let paths = if plain { &[][..] } else { &config.paths };
+        let again = Again {
+            flags: profile.flag().into_iter().chain(self.variables.flags()).collect(),
+            paths: paths.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        };
         Ok(Asked { config, settings, again, note: shard.and_then(|found| found.note) })
     }
 

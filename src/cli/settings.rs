@@ -22,13 +22,18 @@ impl ProfileArgument {
     pub(super) fn name(&self) -> Option<&str> {
         self.profile.as_deref()
     }
+
+    /// The flag as it was given.
+    pub(super) fn flag(&self) -> Option<(&'static str, String)> {
+        Some(("--profile", self.profile.clone()?))
+    }
 }
 
 /// How a run is carried out, rather than of what.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SettingArguments {
     #[command(flatten)]
-    profile: ProfileArgument,
+    pub(super) profile: ProfileArgument,
 
     /// How many cases run at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = positive::<NonZeroUsize>)]

@@ -19,6 +19,15 @@ pub(super) struct VariableArguments {
 }
 
 impl VariableArguments {
+    /// The flags as they were given.
+    pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.variables.iter().map(|(name, value)| match value {
+            serde_json::Value::String(text) => ("--var", format!("{name}={text}")),
+            // A value has another type only where it is written just as it was given.
+            other => ("--var", format!("{name}={other}")),
+        })
+    }
+
     /// How descriptors are read, with these variables and the defaults of `settings`.
     pub(super) fn options(&self, settings: &Settings) -> DiscoverOptions {
         DiscoverOptions {

@@ -98,6 +98,33 @@ fn a_case_of_a_file_with_any_name_has_a_rerun_command() {
 }
 
 #[test]
+fn the_rerun_command_says_what_decides_what_the_case_is() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+            { "name": "v", "vars": { "h": "d" }, "pools": { "gpu": 1 }, "run": "test '{{ h }}' = d" },
+            { "name": "s", "env": { "TOKEN": "{{ token }}" }, "secrets": ["TOKEN"], "run": "false" }
+        ] }"#,
+    )
+    .file("partest.toml", "[profile.ci.pools]\ngpu = 1\n");
+    let program = env!("CARGO_BIN_EXE_partest");
+    let arguments = ["-P", "ci", "--var", "h=it's 1", "--var", "n=1", "--var", "token=hunter22"];
+    let run = suite.run(&arguments).expect_code(1);
+    let commands: Vec<_> =
+        run.stdout.lines().filter_map(|line| Some(line.split_once("rerun: partest ")?.1)).collect();
+    let flags = r"--profile ci --var 'h=it'\''s 1' --var n=1 --var 'token=***'";
+    assert_eq!(commands[1], format!("{flags} a.test.json --exact a::s"));
+    let mut shell = std::process::Command::new("sh");
+    let again = shell.args(["-c", &format!("{program} {}", commands[0])]).current_dir(suite.path());
+    let output = again.output().expect("ran");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 failed · 1 case"), "{}\n{text}", commands[0]);
+    // What cannot be masked is left out.
+    let run = suite.run(&["-P", "ci", "--var", "h=d", "--var", "token=abc"]).expect_code(1);
+    assert!(run.stdout.contains("rerun: partest --profile ci --var h= --var token= "), "{}", run.stdout);
+}
+
+#[test]
 fn the_rerun_command_works_for_odd_names_and_from_elsewhere() {
     let fails = r#"{ "name": "fails", "run": "false" }"#;
     let suite = Suite::of("suite/sub/a.test.json", fails)
