@@ -34,8 +34,9 @@ pub struct Explanation {
 pub struct Explained {
     /// Where it is in the case: `run[0]`, `expect.stdout.contains`, `env.NAME`.
     pub path: String,
-    /// What it is: no object or list, unless an empty one; those of variables are whole.
-    pub value: serde_json::Value,
+    /// What it is, as JSON: no object or list, unless an empty one; those of variables are whole. A number is as it is
+    /// written.
+    pub value: String,
     /// Who says so.
     pub origin: Origin,
     /// The template it was, where it is the value of one.
@@ -86,8 +87,8 @@ impl FileReader<'_> {
         let mut values = Vec::new();
         flatten(made.tree, Some(made.template), String::new(), &self.sources, &mut values);
         for (path, value) in defaults(made.tree) {
-            let row = Explained { path: path.to_owned(), value, origin: Origin::Default, template: None };
-            values.push(row);
+            let value = value.to_string();
+            values.push(Explained { path: path.to_owned(), value, origin: Origin::Default, template: None });
         }
         for (path, tree) in made.beside {
             flatten(tree, None, path.clone(), &self.sources, &mut values);
@@ -112,7 +113,10 @@ impl FileReader<'_> {
         for tree in made.beside.iter().map(|(_, tree)| &**tree).chain([made.tree]) {
             gather(&tree.to_json(), &known, &mut secrets, &mut environments);
         }
-        let row = |(path, (value, origin))| Explained { path, value, origin, template: None };
+        let row = |(path, (value, origin)): (_, (serde_json::Value, _))| {
+            let value = value.to_string();
+            Explained { path, value, origin, template: None }
+        };
         Explanation {
             id: made.id.clone(),
             values,
@@ -192,7 +196,13 @@ fn flatten(node: &Node, template: Option<&Node>, path: String, sources: &Sources
         }
         _ => rows.push(Explained {
             path,
-            value: node.to_json(),
+            value: match &node.value {
+                Value::Int(_) | Value::Large(_) | Value::Float(_) => {
+                    sources.number(node.span).map(str::to_owned)
+                }
+                _ => None,
+            }
+            .unwrap_or_else(|| node.to_json().to_string()),
             origin: Origin::File(sources.position(node.span)),
             template: was,
         }),

@@ -16,7 +16,7 @@ use crate::descriptor::node::Span;
 use crate::descriptor::outputs;
 use crate::descriptor::paths::{self, Reach, Within, below_dir, climbs};
 use crate::descriptor::precautions;
-use crate::descriptor::raw::{List, RawCase, RawDuration, Reason, Table, Text};
+use crate::descriptor::raw::{List, RawCase, RawDuration, RawScalar, Reason, Table, Text};
 use crate::descriptor::resources::{self, Pools};
 use crate::descriptor::scope::Scope;
 use crate::descriptor::source::Sources;
@@ -153,11 +153,12 @@ impl Lowering<'_> {
             if self.note(checked).is_none() {
                 continue;
             }
-            let checked = check_argument(&value.0, name.len() + 1 + value.0.len(), value.span);
+            let text = scalar(self.sources, value, value.span);
+            let checked = check_argument(text, name.len() + 1 + text.len(), value.span);
             if self.note(checked).is_none() {
                 continue;
             }
-            let template = self.scope.template(&value.0, value.span);
+            let template = self.scope.template(text, value.span);
             if let Some(template) = self.note(template) {
                 environment.set.insert(name.value.clone(), template);
             }
@@ -306,6 +307,14 @@ pub(crate) fn parsed_duration(duration: &Spanned<RawDuration>) -> Result<Duratio
 /// The first character of a place, for what is missing from it.
 pub(crate) fn start_of(span: Span) -> Span {
     Span { end: span.start + 1, ..span }
+}
+
+/// What a value says that is taken as a text: a number as it is written at its place.
+pub(crate) fn scalar<'t>(sources: &'t Sources, value: &'t RawScalar, span: Span) -> &'t str {
+    match value {
+        RawScalar::Text(text) => text,
+        RawScalar::Number(number) => sources.number(span).unwrap_or(number),
+    }
 }
 
 /// Refuses what no process can be given as an argument or variable of this length.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::descriptor::diagnostic::{Problem, quote};
 use crate::descriptor::late;
-use crate::descriptor::lower::{Lowering, parsed_duration};
+use crate::descriptor::lower::{Lowering, parsed_duration, scalar};
 use crate::descriptor::lower_expect::{Place, located, matchers};
 use crate::descriptor::lower_matchers::{check_json, check_written};
 use crate::descriptor::mirror::{Later, Spanned};
@@ -181,7 +181,7 @@ impl Lowering<'_> {
             let Some(values) = values else { continue };
             let name = self.template(name);
             for value in &values.0 {
-                let template = self.scope.template(&value.0, value.span);
+                let template = self.scope.template(scalar(self.sources, value, value.span), value.span);
                 if let (Some(name), Some(value)) = (&name, self.note(template)) {
                     lowered.push((name.clone(), value));
                 }
@@ -196,12 +196,13 @@ impl Lowering<'_> {
             let Some(values) = values else { continue };
             let Some(name) = header_name(self, name) else { continue };
             for value in &values.0 {
-                if value.0.contains(|c: char| c.is_control() && c != '\t') {
+                let text = scalar(self.sources, value, value.span);
+                if text.contains(|c: char| c.is_control() && c != '\t') {
                     let message = "the value of a header holds a line break or another control character";
                     self.problems.push(Problem::new(value.span, message));
                     continue;
                 }
-                let template = self.scope.template(&value.0, value.span);
+                let template = self.scope.template(text, value.span);
                 if let Some(value) = self.note(template) {
                     lowered.push((name.clone(), value));
                 }
@@ -247,6 +248,7 @@ impl Lowering<'_> {
             for field in fields.iter().flat_map(|fields| &fields.0) {
                 let value = match &field.value {
                     RawField::Text(text) => {
+                        let text = scalar(self.sources, text, field.span);
                         let template = self.scope.template(text, field.span);
                         self.note(template).map(HttpValue::Text)
                     }

@@ -198,7 +198,11 @@ pub(crate) enum RawStdin {
 
 /// A text, or a number or truth value taken as text.
 #[derive(Debug)]
-pub(crate) struct RawScalar(pub(crate) String);
+pub(crate) enum RawScalar {
+    Text(String),
+    /// As partest would write it; what stands in the file is what counts.
+    Number(String),
+}
 
 /// A duration with its unit.
 #[derive(Debug)]

@@ -86,7 +86,7 @@ pub(crate) struct RawFields(pub(crate) Vec<Spanned<RawField>>);
 /// A text, or a file.
 #[derive(Debug)]
 pub(crate) enum RawField {
-    Text(String),
+    Text(RawScalar),
     File(RawUpload),
 }
 
@@ -291,19 +291,19 @@ impl<'de> Deserialize<'de> for RawField {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<RawField, E> {
-                Ok(RawField::Text(text.to_owned()))
+                Ok(RawField::Text(RawScalar::Text(text.to_owned())))
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawField, E> {
-                Ok(RawField::Text(number.to_string()))
+                Ok(RawField::Text(RawScalar::Number(number.to_string())))
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<RawField, E> {
-                Ok(RawField::Text(number.to_string()))
+                Ok(RawField::Text(RawScalar::Number(number.to_string())))
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<RawField, E> {
-                Ok(RawField::Text(value.to_string()))
+                Ok(RawField::Text(RawScalar::Text(value.to_string())))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawField, A::Error> {

@@ -88,23 +88,23 @@ impl<'de> Deserialize<'de> for RawScalar {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<RawScalar, E> {
-                Ok(RawScalar(text.to_owned()))
+                Ok(RawScalar::Text(text.to_owned()))
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawScalar, E> {
-                Ok(RawScalar(number.to_string()))
+                Ok(RawScalar::Number(number.to_string()))
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<RawScalar, E> {
-                Ok(RawScalar(number.to_string()))
+                Ok(RawScalar::Number(number.to_string()))
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<RawScalar, E> {
-                Ok(RawScalar(number.to_string()))
+                Ok(RawScalar::Number(number.to_string()))
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<RawScalar, E> {
-                Ok(RawScalar(value.to_string()))
+                Ok(RawScalar::Text(value.to_string()))
             }
         }
 

@@ -369,7 +369,8 @@ fn request(lowering: &mut Lowering<'_>, probe: Spanned<RawProbe>) -> Option<Http
 }
 
 fn number(lowering: &mut Lowering<'_>, port: &Spanned<RawScalar>) -> Option<Template> {
-    let text = Spanned { value: port.0.clone(), span: port.span };
+    let (RawScalar::Text(text) | RawScalar::Number(text)) = &port.value;
+    let text = Spanned { value: text.clone(), span: port.span };
     let is_port = typed(&text).as_u64().is_some_and(|number| (1..=0xffff).contains(&number));
     if !is_port && !is_template(&text) {
         let problem = Problem::new(text.span, format!("{} is no port", quote(&text)));

@@ -138,6 +138,14 @@ impl Sources {
         &self.0[id.0 as usize]
     }
 
+    /// The number that stands at a place, as it is written; none where something else does, such as a template, and
+    /// where TOML has underscores between its digits.
+    pub(crate) fn number(&self, span: Span) -> Option<&str> {
+        let text = self.get(span.source).text.get(span.start as usize..span.end as usize)?;
+        let digits = text.trim_start_matches(['+', '-', '.']);
+        (digits.starts_with(|first: char| first.is_ascii_digit()) && !digits.contains('_')).then_some(text)
+    }
+
     /// A hash of all texts, and of the values that replace some of theirs.
     pub(crate) fn digest(&self, overrides: &Variables) -> u32 {
         let mut hasher = SipHasher13::new();

@@ -22,12 +22,11 @@ const REPEATED: usize = 20_000;
 
 /// Reads a file that holds one document.
 pub(crate) fn parse(source: &Source, id: SourceId) -> Result<Node, Problem> {
-    let Spanned { value: Tree(value), referenced, .. } =
-        serde_saphyr::from_str_with_options::<Spanned<Tree>>(&source.text, options())
-            .map_err(|error| problem(&error, source, id))?;
-    let mut node = Node { span: span_of(&referenced), value };
+    let tree = serde_saphyr::from_str_with_options::<Spanned<Tree>>(&source.text, options())
+        .map_err(|error| problem(&error, source, id))?;
+    let mut node = node(tree);
     node.set_source(id);
-    refuse_altered(&node, &source.text)?;
+    mend_altered(&mut node, &source.text)?;
     Ok(node)
 }
 
@@ -177,23 +176,31 @@ fn reason(error: &serde_saphyr::Error) -> String {
     line[..end].to_owned()
 }
 
-/// Refuses what is not as it stands in the text: whole numbers that were too large and have become inexact, and
-/// texts that a tag has decoded.
-fn refuse_altered(node: &Node, text: &str) -> Result<(), Problem> {
-    match &node.value {
-        Value::List(items) => items.iter().try_for_each(|item| refuse_altered(item, text)),
-        Value::Map(entries) => entries.iter().try_for_each(|entry| refuse_altered(&entry.value, text)),
+/// Takes texts as they stand that are numbers in older versions of YAML only. Refuses what is not as it stands in the
+/// text: whole numbers that were too large and have become inexact, and texts that a tag has decoded.
+fn mend_altered(node: &mut Node, text: &str) -> Result<(), Problem> {
+    let written = text.get(node.span.start as usize..node.span.end as usize).unwrap_or_default();
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().try_for_each(|item| mend_altered(item, text)),
+        Value::Map(entries) => entries.iter_mut().try_for_each(|entry| mend_altered(&mut entry.value, text)),
+        Value::Int(_) | Value::Large(_) | Value::Float(_) if is_old_number(written) => {
+            node.value = Value::String(written.to_owned());
+            Ok(())
+        }
         Value::Float(_) => {
-            let written = text.get(node.span.start as usize..node.span.end as usize).unwrap_or_default();
             let digits = written.trim_start_matches(['+', '-']);
             if !digits.is_empty()
                 && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() && byte != b'e' && byte != b'E')
             {
                 return Err(match digits.strip_prefix('0') {
                     Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => {
+                        let sign = if written.starts_with('-') { "-" } else { "" };
+                        let number = match rest.trim_start_matches('0') {
+                            "" => "0",
+                            number => number,
+                        };
                         Problem::new(node.span, "a number does not begin with 0").help(format!(
-                            "write `{}`, or quote it if it is a text: \"{written}\"",
-                            rest.trim_start_matches('0')
+                            "write `{sign}{number}`, or quote it if it is a text: \"{written}\"",
                         ))
                     }
                     _ => Problem::new(node.span, OUT_OF_RANGE.0).help(OUT_OF_RANGE.1),
@@ -209,6 +216,11 @@ fn refuse_altered(node: &Node, text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Whether YAML 1.2 takes this for a text, and YAML 1.1 for a number.
+fn is_old_number(written: &str) -> bool {
+    written.contains('_') || written.trim_start_matches(['+', '-']).starts_with("0b")
+}
+
 /// Whether a value has the tag for Base64, by which the parser has decoded it.
 fn is_binary(span: Span, text: &str) -> bool {
     let (before, from) = text.split_at_checked(span.start as usize).unwrap_or_default();
@@ -220,6 +232,13 @@ fn is_binary(span: Span, text: &str) -> bool {
 
 /// A value as serde-saphyr hands it over.
 struct Tree(Value);
+
+/// A value with its place: a number stands where it is written, also where an alias repeats it.
+fn node(tree: Spanned<Tree>) -> Node {
+    let Spanned { value: Tree(value), referenced, defined } = tree;
+    let is_number = matches!(value, Value::Int(_) | Value::Large(_) | Value::Float(_));
+    Node { span: span_of(if is_number { &defined } else { &referenced }), value }
+}
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -286,8 +305,8 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
         let mut items = Vec::new();
-        while let Some(Spanned { value: Tree(value), referenced, .. }) = seq.next_element()? {
-            items.push(Node { span: span_of(&referenced), value });
+        while let Some(item) = seq.next_element()? {
+            items.push(node(item));
         }
         Ok(Tree(Value::List(items)))
     }
@@ -295,8 +314,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let Spanned { value: Tree(value), referenced, .. } = map.next_value()?;
-            let value = Node { span: span_of(&referenced), value };
+            let value = node(map.next_value()?);
             entries.push(Entry { key: key.value, key_span: span_of(&key.referenced), value });
         }
         Ok(Tree(Value::Map(entries)))

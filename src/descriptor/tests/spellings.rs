@@ -235,6 +235,31 @@ fn yaml_words_are_strings() {
     );
 }
 
+/// The variables that the first case sets.
+fn set(path: &str, text: &str) -> String {
+    let Loaded { cases, .. } = loaded(path, text);
+    let set = cases[0].environment.set.iter().map(|(name, value)| format!("{name}={}", value.source()));
+    set.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_number_that_is_a_text_is_as_it_is_written() {
+    let json = r#"{"run": "true", "vars": {"v": 1.10}, "env": {"A": 1.10, "B": -1.0, "C": 1e3, "D": 7, "E": "{{ v }}", "F": "1.0"}}"#;
+    assert_eq!(set("a.test.json", json), "A=1.10 B=-1.0 C=1e3 D=7 E=1.1 F=1.0");
+    let toml = "run = 'true'\n[env]\nA = 1.10\nB = -1.0 # one\nC = +1e3\nD = 0x1F\nE = 1_000\n";
+    assert_eq!(set("a.test.toml", toml), "A=1.10 B=-1.0 C=+1e3 D=0x1F E=1000");
+    let yaml = "run: 'true'\nenv:\n  A: &a 1.10 # one\n  B: *a\n  C: 0x1F\n  D: +5\n  E: 1.0\n";
+    assert_eq!(set("a.test.yaml", yaml), "A=1.10 B=1.10 C=0x1F D=+5 E=1.0");
+    let inherited = "defaults: {env: {A: 1.10}}\ncases:\n- {name: a, run: 'true'}\n";
+    assert_eq!(set("a.test.yaml", inherited), "A=1.10");
+}
+
+#[test]
+fn yaml_has_the_numbers_of_its_version_1_2() {
+    let yaml = "run: 'true'\nvars: {v: &v 1_2, w: *v, x: 2024_01, y: 0b11, z: 12}\nenv:\n  A: '{{ v }} {{ w }} {{ x }} {{ y }} {{ z + 1 }}'\n";
+    assert_eq!(set("a.test.yaml", yaml), "A=1_2 1_2 2024_01 0b11 13");
+}
+
 #[test]
 fn one_mistake_has_one_place_in_every_format() {
     // The unknown key, the number and the broken template stand at line 3 in each; columns count characters.
