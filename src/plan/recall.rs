@@ -1,6 +1,6 @@
 //! Cases that are selected by what earlier runs say of them.
 
-use crate::model::{CaseId, CaseResult, Outcome};
+use crate::model::{CaseInfo, CaseResult, Outcome};
 use crate::plan::after::with_prerequisites;
 use crate::plan::{PastResult, PastResults, TestPlan};
 
@@ -37,18 +37,25 @@ impl Recall {
 }
 
 impl TestPlan {
-    /// Leaves what one of `wanted` wants, with what that runs after, and files that could not be read. Where failed cases are wanted and nothing
-    /// is left, everything is.
-    pub fn recall(&mut self, past: &PastResults, wanted: &[Recall]) -> Recalled {
-        let wants = |id: &CaseId| wanted.iter().any(|recall| recall.wants(past.get(id)));
-        let nothing = !self.cases.iter().any(|case| wants(&case.info.id));
+    /// Leaves what is selected and one of `wanted` wants, with what that runs after, and files that could not be read. Where
+    /// failed cases are wanted and nothing is left, everything is.
+    pub fn recall(
+        &mut self,
+        past: &PastResults,
+        wanted: &[Recall],
+        is_selected: &dyn Fn(&CaseInfo) -> bool,
+    ) -> Recalled {
+        let wants = |info: &CaseInfo| {
+            is_selected(info) && wanted.iter().any(|recall| recall.wants(past.get(&info.id)))
+        };
+        let nothing = !self.cases.iter().any(|case| wants(&case.info));
         if nothing && wanted.contains(&Recall::LastFailed) {
             return if past.is_empty() { Recalled::NothingKnown } else { Recalled::NoneFailed };
         }
         let is_skipped = |result: &CaseResult| matches!(result.outcome, Outcome::Skipped(_));
         let cases = std::mem::take(&mut self.cases);
-        self.cases = with_prerequisites(cases, &self.after, |info| wants(&info.id));
-        self.resolved.retain(|result| !is_skipped(result) || wants(&result.info.id));
+        self.cases = with_prerequisites(cases, &self.after, wants);
+        self.resolved.retain(|result| !is_skipped(result) || wants(&result.info));
         Recalled::Selected
     }
 }

@@ -183,7 +183,7 @@ fn failed_new_and_open_cases_are_selected_and_everything_where_none_failed() {
     let known: PastResults = known.into_iter().map(|(name, past)| (CaseId::new("a", name), past)).collect();
     let recalled = |past: &PastResults, wanted: &[Recall]| {
         let mut plan = plan_of(cases());
-        let recalled = plan.recall(past, wanted);
+        let recalled = plan.recall(past, wanted, &|_| true);
         (recalled, names(&plan).join(" "))
     };
     let all = || names(&plan_of(cases())).join(" ");

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::descriptor::nearest;
 use crate::discovery::{Discovery, discover};
-use crate::model::TestCase;
+use crate::model::{CaseInfo, TestCase};
 use crate::plan::{self, PastResults, Recall, Recalled, TestPlan};
 #[cfg(feature = "sqlite")]
 use crate::session::memory;
@@ -31,10 +31,13 @@ pub fn plan(config: &Config) -> Prepared {
     let (found, (past, mut notes)) = find_and_recall(config);
     let unknown = unknown(config, &found);
     let others = others(config, &found.cases);
+    let unwanted: HashSet<_> = others.iter().map(|case| case.info.id.clone()).collect();
     let mut plan =
         TestPlan::with_others(found.cases, others, found.broken, &config.selection, &missing_program);
     if !config.recall.is_empty() {
-        notes.extend(explain(plan.recall(&past, &config.recall), config));
+        // What is there only since others run after it is not selected.
+        let is_selected = |info: &CaseInfo| config.selection.selects(info) && !unwanted.contains(&info.id);
+        notes.extend(explain(plan.recall(&past, &config.recall, &is_selected), config));
     }
     plan.estimate(&past);
     if let Some(share) = config.share {

@@ -29,6 +29,24 @@ fn listed(suite: &Suite, arguments: &[&str]) -> Vec<String> {
     run.stdout.lines().map(str::to_owned).collect()
 }
 
+#[test]
+fn what_was_not_selected_is_not_run_for_having_failed() {
+    let suite = Suite::of(
+        "s/a.test.json",
+        r#"{ "cases": [
+          { "name": "base", "run": "false" }, { "name": "top", "after": ["base"], "run": "true" },
+          { "name": "late", "after": ["o::elsewhere"], "run": "true" }
+        ] }"#,
+    )
+    .file("o.test.json", r#"{ "name": "elsewhere", "run": "false" }"#);
+    suite.run(&[]).expect_code(1);
+    // Selected are `top` and `late`, which did not fail: all of that is run, with what it needs.
+    let all = ["s/a::base", "s/a::top"];
+    assert_eq!(listed(&suite, &["s", "--last-failed", "-E", "name(top)"]), all);
+    assert_eq!(listed(&suite, &["s", "--last-failed", "-E", "name(late)"]), ["o::elsewhere", "s/a::late"]);
+    assert_eq!(listed(&suite, &["--last-failed"]), ["o::elsewhere", "s/a::base"]);
+}
+
 /// The names of the cases in the order in which they began.
 fn started(run: &Run) -> Vec<String> {
     let events = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
