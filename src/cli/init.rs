@@ -35,7 +35,7 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "COMMAND", requires = "pairs")]
     run: Option<String>,
 
-    /// The name of the descriptor for pairs, in DIR
+    /// The name of the descriptor for pairs, in DIR; it ends in .test.json
     #[arg(short, long, value_name = "FILE", requires = "pairs", default_value = "pairs.test.json")]
     output: String,
 }
@@ -79,6 +79,10 @@ greeting = "hello"
 
 /// Writes what was asked for.
 pub(super) fn execute(arguments: &InitArguments) -> Result<ExitStatus, Box<dyn Error>> {
+    if stem_of(Path::new(&arguments.output)).is_none() {
+        complain(&format!("{} must end in .test.json, so that partest finds it", arguments.output));
+        return Ok(ExitStatus::Usage);
+    }
     let (folder, files) = match (&arguments.pairs, &arguments.expect, &arguments.run) {
         (Some(glob), Some(expect), Some(run)) => {
             let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -109,6 +113,11 @@ pub(super) fn execute(arguments: &InitArguments) -> Result<ExitStatus, Box<dyn E
         writeln!(out, "run it with: partest {}", tidy(&folder).display())
     })?;
     Ok(ExitStatus::Success)
+}
+
+/// The name of a descriptor that is written, without its ending; none where it has not the one by which it is found.
+pub(super) fn stem_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.strip_suffix(".test.json").filter(|stem| !stem.is_empty())
 }
 
 /// Writes a file that must not be there.

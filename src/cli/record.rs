@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use clap::Args;
 
-use crate::cli::init::write_new;
+use crate::cli::init::{stem_of, write_new};
 use crate::cli::recorded::{Recorded, Stdin};
 use crate::cli::{complain, fail, print, run, settings};
 use crate::discovery::DiscoverOptions;
@@ -129,14 +129,10 @@ fn prepare(arguments: &RecordArguments, here: &Path) -> Result<(PathBuf, Recorde
         let stem = Path::new(program).file_stem().unwrap_or_default().to_string_lossy();
         PathBuf::from(format!("{stem}.test.json"))
     });
-    let name = named.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let stem = match name.strip_suffix(".test.json") {
-        Some(stem) if !stem.is_empty() => stem.to_owned(),
-        _ => return Err(RecordError::Ending(named)),
-    };
+    let Some(stem) = stem_of(&named).map(str::to_owned) else { return Err(RecordError::Ending(named)) };
     let folder = here.join(named.parent().unwrap_or(Path::new("")));
     let folder = folder.canonicalize().map_err(|_| RecordError::NoFolder(named.clone()))?;
-    let output = folder.join(name);
+    let output = folder.join(format!("{stem}.test.json"));
     if output.symlink_metadata().is_ok() {
         return Err(RecordError::Exists(named));
     }

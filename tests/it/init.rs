@@ -98,6 +98,13 @@ fn pairs_that_do_not_fit_are_told_and_nothing_is_written() {
         let run = suite.run(&arguments).expect_code(2);
         assert!(run.stderr.contains(message), "{arguments:?}: {}", run.stderr);
     }
+    let run = suite.run(&[&base[..], &["-o", "cases.json"]].concat()).expect_code(2);
+    assert!(
+        run.stderr.contains("cases.json must end in .test.json, so that partest finds it"),
+        "{}",
+        run.stderr
+    );
+    assert!(!suite.path().join("cases.json").exists());
     assert_eq!(fs::read_to_string(suite.path().join("pairs.test.json")).expect("readable"), "{}");
     fs::remove_file(suite.path().join("out/1.txt")).expect("removed");
     let run = suite.run(&[&base[..], &["--output", "more.test.json"]].concat()).expect_code(0);
