@@ -332,7 +332,7 @@ fn other_matchers<C: Matching, E>(
     if let Some(exists) = &raw.exists {
         match place {
             Place::Stream => {
-                let message = "`exists` is only for `files` and `jsonpath`";
+                let message = "`exists` is only for `files`, `headers` and `jsonpath`";
                 let help = "take it out; `\"empty\": true` says that nothing is written";
                 lowering.problems.push(Problem::new(exists.span, message).help(help));
             }

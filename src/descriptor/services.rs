@@ -17,7 +17,7 @@ use crate::descriptor::raw_services::{RawProbe, RawReady, RawRest, RawService};
 use crate::descriptor::scope::Scope;
 use crate::descriptor::source::Sources;
 use crate::descriptor::substitute::Prototype;
-use crate::descriptor::variables::check_name_of_variable;
+use crate::descriptor::variables::check_name_of;
 use crate::model::{
     HttpRequest, Pattern, Ready, RunCommand, Service, ServiceScope, StepAction, WorkingDirectory,
 };
@@ -139,7 +139,7 @@ impl Reader<'_> {
     fn service(&mut self, entry: &Entry) -> Result<Definition, Vec<Problem>> {
         let around = self.around;
         let one = |problem| vec![problem];
-        check_name(entry).map_err(one)?;
+        check_name_of("service", &entry.key, entry.key_span).map_err(one)?;
         let tree = match &around.shared.case {
             Some(defaults) => merge(&only(defaults, &INHERITED), entry.value.clone()),
             None => entry.value.clone(),
@@ -246,13 +246,6 @@ impl<'a> Definitions<'a> {
             problems: Vec::new(),
         }
     }
-}
-
-fn check_name(entry: &Entry) -> Result<(), Problem> {
-    check_name_of_variable(&entry.key, entry.key_span).map_err(|_| {
-        let message = format!("{} is no name for a service", quote(&entry.key));
-        Problem::new(entry.key_span, message).help("use letters, digits and `_`, and begin with a letter")
-    })
 }
 
 /// Where a service starts: as it says, or else beside its file unless it has files of its own.

@@ -128,18 +128,18 @@ fn put_in(value: &Value, layers: &Layers, span: Span) -> Result<Value, Problem> 
 /// A message when there is no `=`, or when the name is none for a variable.
 pub fn parse_variable(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    match refuse_name(name) {
+    match refuse_name("variable", name) {
         Some((message, help)) => Err(format!("{message}: {help}")),
         None => Ok((name.to_owned(), typed(value))),
     }
 }
 
-/// Why a name cannot be that of a variable, and what to do.
-fn refuse_name(name: &str) -> Option<(String, &'static str)> {
+/// Why a name cannot be that of a variable, or of something else that templates name, and what to do.
+fn refuse_name(what: &str, name: &str) -> Option<(String, &'static str)> {
     let mut characters = name.chars();
     let begins = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
     if !begins || !characters.all(|other| other.is_ascii_alphanumeric() || other == '_') {
-        let message = format!("{} is no name for a variable", quote(name));
+        let message = format!("{} is no name for a {what}", quote(name));
         return Some((message, "use letters, digits and `_`, and begin with a letter"));
     }
     let reserved = BUILT_IN.contains(&name) || RESERVED.contains(&name);
@@ -148,7 +148,12 @@ fn refuse_name(name: &str) -> Option<(String, &'static str)> {
 
 /// Refuses what cannot be the name of a variable.
 pub(crate) fn check_name_of_variable(name: &str, span: Span) -> Result<(), Problem> {
-    match refuse_name(name) {
+    check_name_of("variable", name, span)
+}
+
+/// Refuses what cannot be the name of something that templates name.
+pub(crate) fn check_name_of(what: &str, name: &str, span: Span) -> Result<(), Problem> {
+    match refuse_name(what, name) {
         Some((message, help)) => Err(Problem::new(span, message).help(help)),
         None => Ok(()),
     }

@@ -331,6 +331,7 @@ fn mistakes_are_told_before_anything_runs() {
         ("[services.a]\nrun = 'x'\nscope = 'world'", r#"{ "run": "true" }"#, "is no scope"),
         ("[services.a]\nrun = 'echo {{ attempt }}'", r#"{ "run": "true" }"#, "`attempt` belongs to a case"),
         ("[services.a-b]\nrun = 'x'", r#"{ "run": "true" }"#, "`a-b` is no name for a service"),
+        ("[services.work]\nrun = 'x'", r#"{ "run": "true" }"#, "`work` already has a meaning of its own"),
         (
             "x-none = 1",
             r#"{ "services": { "a": { "run": "b" } }, "run": "true" }"#,

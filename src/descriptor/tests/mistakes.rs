@@ -173,7 +173,13 @@ const MISTAKES: [Mistake; 90] = [
     ("a.test.yaml", "run: a\nexpect: {stdout: {matches: '(a'}}", (2, 29), "not a regular expression", ""),
     ("a.test.yaml", "run: a\nexpect: {stdout: {matches: '(a{1000}){1000}'}}", (2, 29), "too large", ""),
     ("a.test.yaml", "run: a\nexpect: {stdout: {}}", (2, 18), "no matcher is given", "contains"),
-    ("a.test.yaml", "run: a\nexpect: {stdout: {exists: true}}", (2, 27), "`exists` is only for `files`", ""),
+    (
+        "a.test.yaml",
+        "run: a\nexpect: {stdout: {exists: true}}",
+        (2, 27),
+        "`exists` is only for `files`, `headers` and `jsonpath`",
+        "",
+    ),
     ("a.test.yaml", "run: a\nexpect: {stdout: {line: a}}", (2, 19), "unknown key `line`", "`lines`"),
     (
         "a.test.yaml",
