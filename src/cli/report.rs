@@ -64,7 +64,7 @@ pub(super) fn execute(arguments: &ReportArguments) -> Result<ExitStatus, Box<dyn
     shown.complaints.extend(console.output.finish(None).err());
     if shown.missing > 0 {
         complain(&format!(
-            "the run was killed: {} of its cases have no result (`partest --resume` runs them)",
+            "the run was killed, or its journal could not be written: {} of its cases have no result (`partest --resume` runs them)",
             shown.missing
         ));
     }

@@ -154,7 +154,7 @@ pub(super) enum ConfigError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The working directory does not exist any more.
-    #[error("cannot use the working directory: {0}")]
+    #[error(transparent)]
     WorkingDirectory(#[from] io::Error),
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn collect(found: Found, options: &DiscoverOptions) -> Discovery {
     let folders = add_suites(&found, &mut suites);
     let files = inherit(&found.files, folders, &suites);
     let read = read_all(&files, options);
-    let mut collector = Collector::for_files(read.len());
+    let mut collector = Collector::of(&files);
     for unreadable in found.unreadable {
         let path: Arc<str> = unreadable.path.into();
         let diagnostic = whole_file(&path, unreadable.message, unreadable.suggestion);
@@ -184,17 +184,20 @@ fn with_descriptor<T>(
     make(&descriptor, &around)
 }
 
-struct Collector {
+struct Collector<'a> {
     discovery: Discovery,
+    /// All that was read.
+    files: &'a [File<'a>],
     /// The ids used so far and where.
     seen: HashMap<CaseId, Arc<CaseInfo>, RandomState>,
 }
 
-impl Collector {
-    /// One that most likely gets a case from each of so many files.
-    fn for_files(count: usize) -> Self {
+impl<'a> Collector<'a> {
+    /// One that most likely gets a case from each of these files.
+    fn of(files: &'a [File<'a>]) -> Self {
+        let count = files.len();
         let discovery = Discovery { cases: Vec::with_capacity(count), broken: Vec::new() };
-        Self { discovery, seen: HashMap::with_capacity_and_hasher(count, RandomState::default()) }
+        Self { discovery, files, seen: HashMap::with_capacity_and_hasher(count, RandomState::default()) }
     }
 
     fn add(&mut self, file: Read<'_>) {
@@ -239,8 +242,15 @@ impl Collector {
                 return Ok(());
             }
         };
+        let mut position = first.get().position.clone();
+        if position.file == info.position.file {
+            // Names are relative to the folders above what the user named, which are several here.
+            let mut alike = self.files.iter().filter(|other| named(other).0 == position.file);
+            let first = alike.next().map(|first| names::display(&first.candidate.path).into());
+            position.file = first.unwrap_or(position.file);
+        }
         let taken = quote(info.id.as_str());
-        let message = format!("the case id {taken} is taken; the first is at {}", first.get().position);
+        let message = format!("the case id {taken} is taken; the first is at {position}");
         let help = "rename the case, or one of the files".to_owned();
         let text = disk::read(file, SIZE_LIMIT).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -47,7 +47,11 @@ pub(crate) struct Unreadable {
 
 impl Found {
     fn refuse(&mut self, path: &Path, base: &Path, message: impl Into<String>, suggestion: Option<String>) {
-        let path = names::display_below(path, base).into_owned();
+        let path = match names::display_below(path, base) {
+            // The folder itself.
+            own if own.is_empty() => ".".to_owned(),
+            below => below.into_owned(),
+        };
         self.unreadable.push(Unreadable { path, message: message.into(), suggestion });
     }
 

@@ -105,7 +105,7 @@ impl Selection {
 fn hides(info: &CaseInfo, id: &str) -> bool {
     let is_made_of_it = || id.strip_prefix(info.id.as_str()).is_some_and(|rest| rest.starts_with('['));
     match info.is_file() {
-        true => is_in_suite(id, info) || is_below_suite_file(id, info),
+        true => is_in_suite(id, info) || is_below(id, info),
         // An entry of which no case could be made has the name that it gives itself.
         false => is_made_of_it() || is_template(&info.name) && is_in_suite(id, info),
     }
@@ -116,12 +116,14 @@ fn is_in_suite(id: &str, info: &CaseInfo) -> bool {
     id.strip_prefix(&*info.suite).is_some_and(|rest| rest.starts_with("::"))
 }
 
-/// Whether the case of this id inherits from the suite file that a result stands for.
-fn is_below_suite_file(id: &str, info: &CaseInfo) -> bool {
+/// Whether the case of this id inherits from the suite file that a result stands for, or lies in the folder.
+fn is_below(id: &str, info: &CaseInfo) -> bool {
     let file = &*info.position.file;
-    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    is_suite_file(file)
-        && (folder.is_empty() || id.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    let folder = match is_suite_file(file) {
+        true => file.rsplit_once('/').map_or(".", |(folder, _)| folder),
+        false => file,
+    };
+    folder == "." || id.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Pattern {

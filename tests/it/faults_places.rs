@@ -55,6 +55,12 @@ fn an_odd_list_of_ignored_files_is_one_error_and_the_rest_runs() {
     assert_eq!(below.stdout, "");
     assert!(below.stderr.contains(".gitignore is not a regular file"), "{}", below.stderr);
     suite.run(&["--list", "pipe"]).expect_code(2);
+    // Nobody knows which cases are there.
+    let hidden = suite.run(&["--exact", "pipe/deep/b::b"]).expect_code(2);
+    assert!(hidden.stdout.contains("pipe:1:1") && !hidden.stdout.contains("device"), "{}", hidden.stdout);
+    fifo(&suite.path().join(".gitignore"));
+    let whole = suite.run(&["--exact", "good/a::a"]).expect_code(2);
+    assert!(whole.stdout.contains("--> .:1:1\n"), "{}", whole.stdout);
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn a_run_that_cannot_begin_says_why_and_leaves_nothing() {
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
     for (commands, words) in [
-        ("mkdir gone; cd gone; rmdir ../gone; \"$1\"", "partest: cannot use the working directory: "),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; \"$1\"",
+            "partest: cannot use the working directory: No such file or directory",
+        ),
         ("\"$1\" --list >/dev/full", "partest: cannot write standard output: "),
         ("TMPDIR=/no/such \"$1\"", "partest: cannot create the directory for temporary files: "),
     ] {

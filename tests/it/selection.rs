@@ -226,6 +226,18 @@ fn only_the_broken_case_that_is_asked_for_counts() {
 }
 
 #[test]
+fn files_of_one_name_below_different_folders_are_told_apart() {
+    let case = r#"{ "name": "t", "run": "true" }"#;
+    let suite = Suite::new().file("here/x", "").file("p/a/t.test.json", case).file("q/a/t.test.json", case);
+    let mut command = suite.command(&["../p/a", "../q/a"]);
+    command.current_dir(suite.path().join("here"));
+    let run = suite.finish_command(command).expect_code(2);
+    let first = suite.path().canonicalize().expect("there").join("p/a/t.test.json");
+    let said = format!("the case id `a/t::t` is taken; the first is at {}:1:1", first.display());
+    assert!(run.stdout.contains(&said), "{}", run.stdout);
+}
+
+#[test]
 fn a_wrong_place_ends_the_command_and_writes_nothing() {
     let text = r#"{ "run": "true" }"#;
     let suite = Suite::of("a.test.json", text);
