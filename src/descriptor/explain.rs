@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::descriptor::load::{Around, Defaults, DescriptorFile, FileReader, begin};
 use crate::descriptor::lower::{DEFAULT_GRACE, DEFAULT_SLOW_AFTER, DEFAULT_TIMEOUT};
-use crate::descriptor::node::{Node, Span, Value};
+use crate::descriptor::node::{Entry, Node, Span, Value};
 use crate::descriptor::source::Sources;
 use crate::descriptor::variables::Defined;
 use crate::model::Position;
@@ -111,7 +111,7 @@ impl FileReader<'_> {
         let known = variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
         let (mut secrets, mut environments) = (Vec::new(), Vec::new());
         for tree in made.beside.iter().map(|(_, tree)| &**tree).chain([made.tree]) {
-            gather(&tree.to_json(), &known, &mut secrets, &mut environments);
+            gather(tree, &self.sources, &known, &mut secrets, &mut environments);
         }
         let row = |(path, (value, origin)): (_, (serde_json::Value, _))| {
             let value = value.to_string();
@@ -130,22 +130,39 @@ impl FileReader<'_> {
 
 /// Takes what a case or a service, or each of a list of them, calls secret, and the environment that it sets.
 fn gather(
-    tree: &serde_json::Value,
+    tree: &Node,
+    sources: &Sources,
     variables: &Variables,
     secrets: &mut Vec<String>,
     environments: &mut Vec<Vec<(OsString, OsString)>>,
 ) {
-    if let Some(trees) = tree.as_array() {
-        trees.iter().for_each(|tree| gather(tree, variables, secrets, environments));
+    if let Value::List(trees) = &tree.value {
+        trees.iter().for_each(|tree| gather(tree, sources, variables, secrets, environments));
     }
-    let names = tree.get("secrets").and_then(|names| names.as_array()).into_iter().flatten();
-    secrets.extend(names.filter_map(|name| Some(name.as_str()?.to_owned())));
-    let set = tree.get("env").and_then(|set| set.as_object()).into_iter().flatten();
-    let variable = |(name, value): (&String, &serde_json::Value)| {
-        let value = Template::parse(value.as_str()?).ok()?.render(variables).ok()?.into_owned();
-        Some((name.into(), value.into()))
+    if let Some(Value::List(names)) = tree.get("secrets").map(|names| &names.value) {
+        secrets.extend(names.iter().filter_map(|name| Some(name.to_json().as_str()?.to_owned())));
+    }
+    let set = match tree.get("env").map(|set| &set.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
     };
-    environments.push(set.filter_map(variable).collect());
+    let variable = |entry: &Entry| {
+        let value = match &entry.value.value {
+            Value::String(text) => Template::parse(text).ok()?.render(variables).ok()?.into_owned(),
+            _ => in_json(&entry.value, sources),
+        };
+        Some((OsString::from(&entry.key), OsString::from(value)))
+    };
+    environments.push(set.iter().filter_map(variable).collect());
+}
+
+/// A value as JSON; a number as it is written.
+fn in_json(node: &Node, sources: &Sources) -> String {
+    let written = match &node.value {
+        Value::Int(_) | Value::Large(_) | Value::Float(_) => sources.number(node.span),
+        _ => None,
+    };
+    written.map_or_else(|| node.to_json().to_string(), str::to_owned)
 }
 
 /// What partest does where the case says nothing.
@@ -196,13 +213,7 @@ fn flatten(node: &Node, template: Option<&Node>, path: String, sources: &Sources
         }
         _ => rows.push(Explained {
             path,
-            value: match &node.value {
-                Value::Int(_) | Value::Large(_) | Value::Float(_) => {
-                    sources.number(node.span).map(str::to_owned)
-                }
-                _ => None,
-            }
-            .unwrap_or_else(|| node.to_json().to_string()),
+            value: in_json(node, sources),
             origin: Origin::File(sources.position(node.span)),
             template: was,
         }),

@@ -254,3 +254,10 @@ fn an_explanation_shows_no_secret() {
     assert!(run.stdout.contains("run = \"echo ***\""), "{}", run.stdout);
     assert!(run.stdout.contains("tok = \"***\""), "{}", run.stdout);
 }
+
+#[test]
+fn an_explanation_masks_a_secret_that_is_a_number() {
+    let text = "secrets: [PIN]\nenv: {PIN: 12345.60}\nrun: echo 12345.60\n";
+    let run = Suite::of("a.test.yaml", text).run(&["explain", "a::a"]).expect_code(0);
+    assert!(run.stdout.contains("env.PIN = ***") && !run.stdout.contains("12345"), "{}", run.stdout);
+}
