@@ -128,6 +128,7 @@ fn bodies_come_whole_in_every_form() {
         passes(&server, &format!("http: {{ url: URL/{path} }}\nexpect: {{ body: \"hello\\n\" }}"));
     }
     passes(&server, "http: { url: URL/gzip }\nexpect: { headers: { content-encoding: gzip } }");
+    passes(&server, "http: { url: URL/two-gzips }\nexpect: { body: \"hello\\n\" }");
     passes(&server, "http: { url: URL/empty-gzip }\nexpect: { body: '' }");
     // What comes after the length that was told is not of this answer.
     passes(&server, "http: { url: URL/lies }\nexpect: { body: hello }");
@@ -145,7 +146,8 @@ fn a_server_that_breaks_off_is_told_in_words() {
         ("garbage", "what HOST answers is not HTTP"),
         ("endless-head", "what HOST answers has more than 128 header fields"),
         ("bad-gzip", "the body is not what `content-encoding: gzip` says"),
-        ("cut-gzip", "the body is not what `content-encoding: gzip` says"),
+        ("cut-gzip", "the body is not what `content-encoding: gzip` says: unexpected end of file"),
+        ("gzip-and-more", "the body is not what `content-encoding: gzip` says: there is data after its end"),
     ] {
         fails(&server, &format!("http: {{ url: URL/{path} }}"), message);
     }

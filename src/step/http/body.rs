@@ -1,12 +1,13 @@
 //! Reads bodies, compressed ones as what they were before.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead as _, BufReader, Cursor, Read};
 use std::rc::Rc;
 
 use brotli_decompressor::Decompressor;
 use encoding_rs::Encoding;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use ureq::http::response::Parts;
 use ureq::http::{HeaderMap, Version};
 use ureq::{Body, BodyReader};
@@ -21,6 +22,9 @@ const PIECE: usize = 64 << 10;
 
 /// The codings of content that are undone, as a request names them.
 pub(super) const CODINGS: &str = "gzip, deflate, br";
+
+/// The first byte of what was compressed by gzip.
+const GZIP: u8 = 0x1f;
 
 /// Gives a body to `sink`, piece by piece.
 ///
@@ -151,7 +155,7 @@ fn decoded(mut body: Box<dyn Read>, codings: Vec<Coding>) -> io::Result<Box<dyn 
         let has_head = matches!(begin[..], [a, b] if a & 15 == 8 && u16::from_be_bytes([a, b]) % 31 == 0);
         let whole = Cursor::new(begin).chain(body);
         body = match coding {
-            Coding::Gzip => Box::new(MultiGzDecoder::new(whole)),
+            Coding::Gzip => Box::new(Members(Some(GzDecoder::new(BufReader::with_capacity(PIECE, whole))))),
             // Some send it without the head that the standard asks for.
             Coding::Deflate if has_head => Box::new(ZlibDecoder::new(whole)),
             Coding::Deflate => Box::new(DeflateDecoder::new(whole)),
@@ -159,6 +163,29 @@ fn decoded(mut body: Box<dyn Read>, codings: Vec<Coding>) -> io::Result<Box<dyn 
         };
     }
     Ok(body)
+}
+
+/// What was compressed by gzip: one member behind the other. `None` behind the last.
+struct Members<R>(Option<GzDecoder<BufReader<R>>>);
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            // The decoder would only say that a member does not begin like that.
+            match member.get_mut().fill_buf()?.first() {
+                None => self.0 = None,
+                Some(&GZIP) => self.0 = self.0.take().map(|member| GzDecoder::new(member.into_inner())),
+                Some(_) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "there is data after its end"));
+                }
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// The first two bytes, or what there is.

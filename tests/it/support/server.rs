@@ -226,6 +226,13 @@ fn break_off(words: &[&str], stream: &mut TcpStream) -> io::Result<()> {
             stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
         }
         ["bad-gzip"] => send(stream, "200 OK", "content-encoding: gzip\r\n", b"hello\n"),
+        ["two-gzips"] => {
+            let body = [gzip(b"hel"), gzip(b"lo\n")].concat();
+            send(stream, "200 OK", "content-encoding: gzip\r\n", &body)
+        }
+        ["gzip-and-more"] => {
+            send(stream, "200 OK", "content-encoding: gzip\r\n", &[&gzip(b"hello\n")[..], b"more"].concat())
+        }
         ["cut-gzip"] => send(stream, "200 OK", "content-encoding: gzip\r\n", &gzip(b"hello\n")[..20]),
         _ => send(stream, "404 Not Found", "", b"nothing here\n"),
     }
