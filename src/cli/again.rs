@@ -31,7 +31,11 @@ impl Again {
             match &redactors {
                 Ok(redactors) => redactors.iter().for_each(|redactor| redactor.text(value)),
                 // What cannot be masked is left out.
-                Err(_) => value.truncate(value.find('=').map_or(value.len(), |end| end + 1)),
+                Err(_) => {
+                    if let Some((name, _)) = value.split_once('=') {
+                        *value = format!("{name}=***");
+                    }
+                }
             }
         }
         self
