@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::slice;
 
 use clap::Args;
 
@@ -11,6 +12,7 @@ use crate::cli::variables::VariableArguments;
 use crate::cli::{complain, fail, print, settings};
 use crate::descriptor::{Explained, Explanation, Origin};
 use crate::discovery;
+use crate::plan::Selection;
 use crate::runner;
 use crate::session::{ExitStatus, no_such_id, working_directory};
 use crate::text::redact::Redactor;
@@ -71,14 +73,16 @@ pub(super) fn execute(arguments: &ExplainArguments) -> Result<ExitStatus, Box<dy
         return Ok(ExitStatus::Success);
     }
     let found = discovery::discover_exact(id, &paths, &settings.root, &options);
+    let asked = Selection::new(&[], slice::from_ref(id));
+    if !asked.unknown(&found.cases, &found.broken).is_empty() {
+        let all = discovery::discover(&paths, &settings.root, &options).cases;
+        complain(&no_such_id(id, all.iter().map(|case| case.info.id.as_str())));
+        return Ok(ExitStatus::NothingMatched);
+    }
     for failure in found.broken.iter().flat_map(|result| result.all_failures()) {
         complain(if failure.detail.is_empty() { &failure.message } else { &failure.detail });
     }
-    if found.cases.is_empty() && found.broken.iter().all(|result| result.info.id.as_str() != id) {
-        let all = discovery::discover(&paths, &settings.root, &options).cases;
-        complain(&no_such_id(id, all.iter().map(|case| case.info.id.as_str())));
-    }
-    Ok(if found.broken.is_empty() { ExitStatus::NothingMatched } else { ExitStatus::Usage })
+    Ok(ExitStatus::Usage)
 }
 
 /// What masks the secrets of the case, and of what is beside it.

@@ -213,6 +213,9 @@ fn only_the_broken_case_that_is_asked_for_counts() {
     assert_eq!(errors("a::many[x=1]"), (2, vec![5]));
     assert_eq!(errors("b::one"), (2, vec![1]));
     assert_eq!(errors("a::other"), (4, vec![]));
+    let run = suite.run(&["explain", "a::other"]).expect_code(4);
+    assert_eq!(run.stderr, "partest: no test case has the id \"a::other\"; see `partest --list`\n");
+    assert_eq!(suite.run(&["explain", "a::bad"]).expect_code(2).stderr.matches("error: ").count(), 1);
     // Of several with the same mistake the first one tells it.
     let suite = Suite::of(
         "a.test.json",
