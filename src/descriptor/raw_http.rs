@@ -229,6 +229,10 @@ impl<'de, T: Listed + Deserialize<'de>> Deserialize<'de> for Either<T> {
                 T::deserialize(number.into_deserializer()).map(Either::One)
             }
 
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Either<T>, E> {
+                T::deserialize(number.into_deserializer()).map(Either::One)
+            }
+
             fn visit_f64<E: Error>(self, number: f64) -> Result<Either<T>, E> {
                 T::deserialize(number.into_deserializer()).map(Either::One)
             }
@@ -295,6 +299,10 @@ impl<'de> Deserialize<'de> for RawField {
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawField, E> {
+                Ok(RawField::Text(RawScalar::Number(number.to_string())))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RawField, E> {
                 Ok(RawField::Text(RawScalar::Number(number.to_string())))
             }
 

@@ -67,10 +67,10 @@ fn every_method_and_every_kind_of_content() {
         passes(&server, &format!("http: {{ url: URL/echo, method: {method} }}"));
     }
     passes(&server, "http: { url: URL/echo, method: DELETE, body: x }");
-    passes(&server, "http: { url: URL/echo, form: { 'a b': 'ä&', c: [1, 2] } }");
+    passes(&server, "http: { url: URL/echo, form: { 'a b': 'ä&', c: [1, 2.50], d: 18446744073709551615 } }");
     passes(&server, "files: { x.bin: file }\nhttp: { url: URL/echo, body: { file: '{{ work }}/x.bin' } }");
     let multipart = "files: { x.txt: 'of the file' }
-http: { url: URL/echo, multipart: { a: 1, up: { file: '{{ work }}/x.txt', type: text/plain } } }";
+http: { url: URL/echo, multipart: { a: 1.0, b: 18446744073709551615, up: { file: '{{ work }}/x.txt', type: text/plain } } }";
     passes(&server, multipart);
     let requests = server.requests();
     let methods: Vec<_> = requests.iter().map(|request| request.method.as_str()).collect();
@@ -82,12 +82,12 @@ http: { url: URL/echo, multipart: { a: 1, up: { file: '{{ work }}/x.txt', type: 
     let lengths: Vec<_> = requests.iter().map(|request| request.header("content-length")).collect();
     assert_eq!(&lengths[..5], [None, None, Some("0"), Some("0"), Some("0")]);
     assert_eq!(requests[11].body, b"x");
-    assert_eq!(requests[12].body, b"a+b=%C3%A4%26&c=1&c=2");
+    assert_eq!(requests[12].body, b"a+b=%C3%A4%26&c=1&c=2.50&d=18446744073709551615");
     assert_eq!(requests[12].header("content-type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(requests[13].body, b"file");
     let multipart = String::from_utf8_lossy(&requests[14].body);
     for part in
-        ["name=\"a\"\r\n\r\n1\r\n", "filename=\"x.txt\"\r\nContent-Type: text/plain\r\n\r\nof the file\r\n"]
+        ["name=\"a\"\r\n\r\n1.0\r\n", "filename=\"x.txt\"\r\nContent-Type: text/plain\r\n\r\nof the file\r\n"]
     {
         assert!(multipart.contains(part), "{multipart}");
     }
