@@ -217,9 +217,10 @@ impl Context<'_> {
             return if holds { Ok(()) } else { Err(self.cut(captured)) };
         }
         if let Reading::Value(list @ Value::Array(items), _) = &self.reading {
+            let value = from_json(expected).ok();
             let is_item = |item: &Value| match item {
                 Value::String(text) => text == expected,
-                other => other.to_string() == expected,
+                other => value.as_ref() == Some(other),
             };
             return self.hold(items.iter().any(is_item), || {
                 let item = wording::quote(expected.as_bytes());
