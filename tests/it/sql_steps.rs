@@ -403,17 +403,31 @@ fn a_statement_names_no_file_beside_partest() {
     };
     let suite = suite(&[
         case("attach", &format!(r#"{DATABASE}, "query": "{}""#, attach("side.db")), ""),
-        case("vacuum", &format!(r#"{DATABASE}, "query": "vacuum into 'copy.db'""#), ""),
+        case("uri", &format!(r#"{DATABASE}, "query": "{}""#, attach("file:side.db?mode=rwc")), ""),
+        case("vacuum", &format!(r#"{DATABASE}, "query": "vacuum into 'side.db'""#), ""),
+        case("bound", &format!(r#"{DATABASE}, "query": "attach ? as o", "params": ["side.db"]"#), ""),
+        case("made", &format!(r#"{DATABASE}, "query": "attach 'side' || '.db' as o""#), ""),
         case("absolute", &format!(r#"{DATABASE}, "query": "{}""#, attach("{{ work }}/side.db")), ""),
+        case(
+            "absolute uri",
+            &format!(r#"{DATABASE}, "query": "attach 'file://{{{{ work }}}}/u.db?mode=rwc' as o""#),
+            "",
+        ),
+        case(
+            "in memory",
+            &format!(
+                r#"{DATABASE}, "query": "attach 'file:m?mode=memory&cache=shared' as o; attach ':memory:' as p""#
+            ),
+            "",
+        ),
     ]);
     let run = suite.run(&["-j", "1"]).expect_code(1);
-    for name in ["attach", "vacuum"] {
+    for name in ["attach", "uri", "vacuum", "bound", "made"] {
         let message = run.verdict(name).1;
-        assert!(
-            message.contains("does not start at the working directory; write \"{{ work }}/\""),
-            "{message}"
-        );
+        assert!(message.contains("and be absolute: put \"{{ work }}/\" before it"), "{name}: {message}");
     }
-    assert_eq!(run.verdict("absolute").0, "passed");
-    assert!(!suite.path().join("side.db").exists() && !suite.path().join("copy.db").exists());
+    for name in ["absolute", "absolute uri", "in memory"] {
+        assert_eq!(run.verdict(name).0, "passed", "{name}: {}", run.verdict(name).1);
+    }
+    assert!(!suite.path().join("side.db").exists());
 }

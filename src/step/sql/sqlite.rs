@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement, ToSql};
+use rusqlite::{Batch, Connection, ErrorCode, OpenFlags, Statement, ToSql, ffi};
 use serde_json::Value;
 
 use crate::step::Surroundings;
@@ -130,16 +130,31 @@ fn carry_out(connection: &mut Connection, work: &Work<'_>) -> Result<Answer, Tro
 }
 
 /// Lets a statement do everything but name a file by a relative path, as `attach` and `vacuum into` can: SQLite would begin
-/// where this whole program was started.
+/// where this whole program was started. A path that is not written in the statement cannot be looked at.
 fn permit(asked: AuthContext<'_>) -> Authorization {
     match asked.action {
-        AuthAction::Attach { filename }
-            if !["", ":memory:"].contains(&filename) && !filename.starts_with('/') =>
-        {
-            Authorization::Deny
-        }
+        AuthAction::Attach { filename } if is_relative(filename) => Authorization::Deny,
+        AuthAction::Unknown { code: ffi::SQLITE_ATTACH, .. } => Authorization::Deny,
         _ => Authorization::Allow,
     }
+}
+
+/// Whether this names a file, and not by an absolute path: as a path or as a URI, by <https://www.sqlite.org/uri.html>.
+fn is_relative(name: &str) -> bool {
+    let path = match name.strip_prefix("file:") {
+        None => name,
+        Some(uri) => {
+            let (path, parameters) = uri.split_once('?').unwrap_or((uri, ""));
+            if parameters.split('&').any(|parameter| parameter == "mode=memory") {
+                return false;
+            }
+            match path.strip_prefix("//") {
+                Some(host) => host.find('/').map_or("", |end| &host[end..]),
+                None => path,
+            }
+        }
+    };
+    !["", ":memory:"].contains(&path) && !path.starts_with('/')
 }
 
 fn all(connection: &Connection, work: &Work<'_>) -> Result<Answer, Trouble> {
@@ -316,8 +331,7 @@ fn refused(error: &rusqlite::Error, text: &str, work: &Work<'_>) -> Trouble {
     }
     let Wrong { mut message, code, mistake } = Wrong::of(error);
     if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) {
-        message = "a relative path within a statement does not start at the working directory; write \"{{ work }}/\" \
-                   before it"
+        message = "the path of a file must be written in the statement, and be absolute: put \"{{ work }}/\" before it"
             .to_owned();
     }
     if is_locked(error) && !patience(work).is_zero() {
