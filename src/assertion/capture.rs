@@ -62,10 +62,10 @@ fn capture_one(
         Part::Match(pattern) => {
             let pattern = context.late(pattern)?;
             let text = context.text()?;
-            pattern.first_group(&text).map(Into::into).ok_or_else(|| {
-                let pattern = wording::quote(pattern.regex().as_str().as_bytes());
-                context.nothing(format!("{name} does not match {pattern}"))
-            })
+            pattern
+                .first_group(&text)
+                .map(Into::into)
+                .ok_or_else(|| context.nothing(format!("{name} {}", wording::without_group(&pattern, &text))))
         }
         Part::Column(column) => {
             let column = &*context.render(column)?;

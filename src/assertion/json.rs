@@ -44,6 +44,17 @@ impl<'a> Differences<'a> {
         differences
     }
 
+    /// Whether two values are the same, with numbers of the same value however they are written.
+    pub(crate) fn are_none(one: &Value, other: &Value) -> bool {
+        let variables = Variables::new();
+        let mut differences = Differences {
+            literal: true,
+            ..Differences::between(&Value::Null, &Value::Null, true, "", &variables)
+        };
+        differences.compare(one, other);
+        differences.count == 0
+    }
+
     /// The first difference, or none.
     pub(crate) fn first(&self) -> Option<&str> {
         self.listed.first().map(String::as_str)

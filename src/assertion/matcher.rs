@@ -180,13 +180,24 @@ impl Context<'_> {
         }
     }
 
-    fn not(&self, matchers: &[Matcher]) -> Result<(), Problem> {
+    /// Whether all of them hold. One that could not be looked at is told before others, whatever their order.
+    fn all(&self, matchers: &[Matcher]) -> Result<(), Problem> {
+        let mut first = Ok(());
         for matcher in matchers {
             match self.apply(&matcher.test) {
-                Ok(()) => {}
-                Err(problem) if problem.decided => return Ok(()),
-                Err(problem) => return Err(problem),
+                Err(problem) if !problem.decided => return Err(problem),
+                result => first = first.and(result),
             }
+        }
+        first
+    }
+
+    fn not(&self, matchers: &[Matcher]) -> Result<(), Problem> {
+        match self.all(matchers) {
+            Ok(()) => {}
+            Err(problem) if problem.decided => return Ok(()),
+            // No golden file is made to differ from.
+            Err(problem) => return Err(Problem { golden: None, ..problem }),
         }
         let tests: Vec<_> = matchers.iter().map(|matcher| wording::describe(&matcher.test)).collect();
         let message = format!("{}: expected not: {}", self.name, tests.join(" and "));
@@ -220,7 +231,7 @@ impl Context<'_> {
             let value = from_json(expected).ok();
             let is_item = |item: &Value| match item {
                 Value::String(text) => text == expected,
-                other => value.as_ref() == Some(other),
+                other => value.as_ref().is_some_and(|value| Differences::are_none(value, other)),
             };
             return self.hold(items.iter().any(is_item), || {
                 let item = wording::quote(expected.as_bytes());
@@ -295,7 +306,7 @@ impl Context<'_> {
         let mut texts = Vec::with_capacity(alternatives.len());
         let mut problems = Vec::with_capacity(alternatives.len());
         for alternative in alternatives {
-            match alternative.iter().try_for_each(|matcher| self.apply(&matcher.test)) {
+            match self.all(alternative) {
                 Ok(()) => return Ok(()),
                 Err(problem) => problems.push(problem),
             }
@@ -395,8 +406,7 @@ impl Context<'_> {
         let text = match &test.from {
             None => &*text,
             Some(pattern) => pattern.first_group(&text).ok_or_else(|| {
-                let pattern = wording::quote(pattern.regex().as_str().as_bytes());
-                none(format!(" does not match {pattern}, so there is no number"))
+                none(format!(" {}, so there is no number", wording::without_group(pattern, &text)))
             })?,
         };
         let found = crate::text::number(text).ok_or_else(|| {

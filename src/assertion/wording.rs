@@ -4,10 +4,19 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::assertion::json::show;
-use crate::model::{ExitCodes, ExitStatus, HttpStatus, Test, signal_name};
+use crate::model::{ExitCodes, ExitStatus, HttpStatus, Pattern, Test, signal_name};
 
 /// The longest text, in bytes, that is quoted whole in a message.
 pub(crate) const SHORT: usize = 72;
+
+/// What is said of a text in which an expression has found nothing.
+pub(crate) fn without_group(pattern: &Pattern, text: &str) -> String {
+    let quoted = quote(pattern.regex().as_str().as_bytes());
+    match pattern.regex().is_match(text) {
+        true => format!("matches {quoted}, but no group of it takes part"),
+        false => format!("does not match {quoted}"),
+    }
+}
 
 /// The bytes in quotes with escapes, on one line, cut after [`SHORT`] bytes.
 pub(crate) fn quote(bytes: &[u8]) -> String {

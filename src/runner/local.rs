@@ -227,7 +227,7 @@ impl LocalExecutor {
 
 /// That there was no time left for a step.
 fn too_late(case: &TestCase, position: &Position, step: StepNumber) -> Failure {
-    let message = format!("timed out after {}, before it could begin", format_duration(case.time.timeout));
+    let message = format!("timed out after {}, before its turn came", format_duration(case.time.timeout));
     Failure { step: Some(step), ..Failure::new(FailureKind::Timeout, position.clone(), message) }
 }
 

@@ -39,7 +39,7 @@ fn a_capture_that_finds_nothing_fails_its_step_and_shows_what_there_was() {
     for (capture, message) in [
         ("{jsonpath: $.id}", "stdout: $.id finds nothing (captured as `x`)"),
         (r"{regex: 'id=(\d+)'}", r#"stdout does not match "id=(\\d+)" (captured as `x`)"#),
-        ("{regex: 'no(x)?'}", r#"stdout does not match "no(x)?" (captured as `x`)"#),
+        ("{regex: 'no(x)?'}", r#"stdout matches "no(x)?", but no group of it takes part (captured as `x`)"#),
         ("{line: 2}", "stdout has no line 2, only 1"),
         ("{line: -2}", "stdout has no line -2, only 1"),
         ("{from: {file: out}}", "file out does not exist"),

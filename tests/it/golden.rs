@@ -201,3 +201,12 @@ fn what_says_what_is_run_is_never_rewritten() {
     let odd = Suite::of("odd", "run: echo x\nexpect: {stdout: {file: odd}}\n");
     assert!(update(&odd, &["odd"], None).expect_code(1).stdout.contains("partest reads it itself"));
 }
+
+#[test]
+fn a_golden_file_under_not_is_never_made() {
+    let text =
+        r#"{ "name": "a", "run": "echo hi", "expect": { "stdout": { "not": { "file": "no.txt" } } } }"#;
+    let suite = Suite::of("a.test.json", text);
+    suite.run(&["--update"]).expect_code(1);
+    assert!(!suite.path().join("no.txt").exists());
+}

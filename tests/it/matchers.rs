@@ -65,6 +65,8 @@ fn what_cannot_be_looked_at_does_not_hold_under_not_either() {
         ("echo '{}'", r#"{ "jsonpath": { "$.a": { "contains": "x" } } }"#, "$.a: found nothing"),
         ("echo '<html>502'", r#"{ "json": { "a": 1 } }"#, "stdout is not JSON"),
         ("echo none", r#"{ "number": { "max": 1, "from": "(\\d)" } }"#, "so there is no number"),
+        ("echo '{\"a\": 1}'", r#"{ "jsonpath": { "$.a": 2, "$.b": 2 } }"#, "$.b: found nothing"),
+        ("echo '{\"a\": 1}'", r#"{ "jsonpath": { "$.b": 2, "$.a": 2 } }"#, "$.b: found nothing"),
         ("echo none", r#"{ "number": { "max": 1 } }"#, "expected a number, found \"none"),
     ] {
         let (message, console) = failure(run, &format!(r#"{{ "not": {stdout} }}"#));
@@ -76,7 +78,7 @@ fn what_cannot_be_looked_at_does_not_hold_under_not_either() {
 
 #[test]
 fn a_list_contains_items_and_not_parts_of_their_text() {
-    let run = r#"echo '{"roles": ["nonadmin", "a b", 7]}'"#;
+    let run = r#"echo '{"roles": ["nonadmin", "a b", 7.0, {"k": 1}]}'"#;
     for contains in [r#""admin""#, r#"["a b", "b"]"#, r#""70""#, r#""\",\"""#] {
         let (message, _) =
             failure(run, &format!(r#"{{ "jsonpath": {{ "$.roles": {{ "contains": {contains} }} }} }}"#));
@@ -84,7 +86,7 @@ fn a_list_contains_items_and_not_parts_of_their_text() {
     }
     let descriptor = format!(
         r#"{{ "name": "case", "run": {run:?}, "expect": {{ "stdout": {{ "jsonpath": {{ "$.roles":
-             {{ "contains": ["a b", "7"], "not_contains": "admin" }} }} }} }} }}"#
+             {{ "contains": ["a b", "7", "{{\"k\": 1.0}}"], "not_contains": "admin" }} }} }} }} }}"#
     );
     Suite::of("a.test.json", &descriptor).run(&[]).expect_code(0);
 }

@@ -102,7 +102,7 @@ steps:
     let run = suite.run(&[]).expect_code(1);
     assert_eq!(
         run.verdict("a"),
-        ("failure", "step 2 of 3: timed out after 0.10s, before it could begin".to_owned())
+        ("failure", "step 2 of 3: timed out after 0.10s, before its turn came".to_owned())
     );
     assert!(!suite.path().join("begun").exists() && suite.path().join("always").exists());
 }
