@@ -245,10 +245,7 @@ mod tests {
 
     #[test]
     fn what_was_left_out_of_this_build_is_named() {
-        let url = |text: &str| Spanned {
-            value: text.to_owned(),
-            span: Span { source: SourceId(0), start: 0, end: 0 },
-        };
+        let url = |text: &str| Spanned { value: text.to_owned(), span: Span::new(SourceId(0), 0, 0) };
         let without = SCHEMES.map(|(name, feature, _)| (name, feature, false));
         for (text, feature) in [
             ("sqlite:a.db", "sqlite"),

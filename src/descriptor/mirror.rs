@@ -337,16 +337,16 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
-/// Hands a [`Spanned`] its three numbers and its value.
+/// Hands a [`Spanned`] the numbers of its place and its value.
 struct SpannedParts<D> {
-    numbers: [u32; 3],
+    numbers: [u32; 4],
     given: usize,
     value: Option<D>,
 }
 
 impl<D> SpannedParts<D> {
     fn new(span: Span, value: D) -> Self {
-        Self { numbers: [span.source.0, span.start, span.end], given: 0, value: Some(value) }
+        Self { numbers: [span.source.0, span.start, span.end, span.written], given: 0, value: Some(value) }
     }
 }
 
@@ -378,7 +378,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut number = || seq.next_element::<u32>().map(Option::unwrap_or_default);
-                let span = Span { source: SourceId(number()?), start: number()?, end: number()? };
+                let source = SourceId(number()?);
+                let span = Span { source, start: number()?, end: number()?, written: number()? };
                 let value = seq.next_element()?.ok_or_else(|| A::Error::missing_field("value"))?;
                 Ok(Spanned { value, span })
             }

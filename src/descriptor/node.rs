@@ -18,13 +18,25 @@ pub(crate) struct Span {
     pub(crate) start: u32,
     /// The byte after the last.
     pub(crate) end: u32,
+    /// Where the number is written that is the value here: the same as `start`, unless an alias of YAML repeats it.
+    pub(crate) written: u32,
 }
 
 impl Span {
     /// The range `start..end`; texts are smaller than 4 GiB, as their size is capped.
     pub(crate) fn new(source: SourceId, start: usize, end: usize) -> Self {
         let limited = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Self { source, start: limited(start), end: limited(end.max(start)) }
+        Self { source, start: limited(start), end: limited(end.max(start)), written: limited(start) }
+    }
+
+    /// The number that is the value here, as it stands in the text; nothing where something else does, such as a
+    /// template.
+    pub(crate) fn number(self, text: &str) -> &str {
+        let from = text.get(self.written as usize..).unwrap_or_default();
+        let is_part = |other: char| other.is_ascii_alphanumeric() || "+-._".contains(other);
+        let number = &from[..from.find(|other| !is_part(other)).unwrap_or(from.len())];
+        let digits = number.trim_start_matches(['+', '-', '.']);
+        if digits.starts_with(|first: char| first.is_ascii_digit()) { number } else { "" }
     }
 }
 

@@ -141,9 +141,8 @@ impl Sources {
     /// The number that stands at a place, as it is written; none where something else does, such as a template, and
     /// where TOML has underscores between its digits.
     pub(crate) fn number(&self, span: Span) -> Option<&str> {
-        let text = self.get(span.source).text.get(span.start as usize..span.end as usize)?;
-        let digits = text.trim_start_matches(['+', '-', '.']);
-        (digits.starts_with(|first: char| first.is_ascii_digit()) && !digits.contains('_')).then_some(text)
+        let number = span.number(&self.get(span.source).text);
+        (!number.is_empty() && !number.contains('_')).then_some(number)
     }
 
     /// A hash of all texts, and of the values that replace some of theirs.

@@ -179,7 +179,7 @@ fn reason(error: &serde_saphyr::Error) -> String {
 /// Takes texts as they stand that are numbers in older versions of YAML only. Refuses what is not as it stands in the
 /// text: whole numbers that were too large and have become inexact, and texts that a tag has decoded.
 fn mend_altered(node: &mut Node, text: &str) -> Result<(), Problem> {
-    let written = text.get(node.span.start as usize..node.span.end as usize).unwrap_or_default();
+    let written = node.span.number(text);
     match &mut node.value {
         Value::List(items) => items.iter_mut().try_for_each(|item| mend_altered(item, text)),
         Value::Map(entries) => entries.iter_mut().try_for_each(|entry| mend_altered(&mut entry.value, text)),
@@ -233,11 +233,10 @@ fn is_binary(span: Span, text: &str) -> bool {
 /// A value as serde-saphyr hands it over.
 struct Tree(Value);
 
-/// A value with its place: a number stands where it is written, also where an alias repeats it.
+/// A value with its place, which is that of the alias where one repeats it.
 fn node(tree: Spanned<Tree>) -> Node {
     let Spanned { value: Tree(value), referenced, defined } = tree;
-    let is_number = matches!(value, Value::Int(_) | Value::Large(_) | Value::Float(_));
-    Node { span: span_of(if is_number { &defined } else { &referenced }), value }
+    Node { span: Span { written: span_of(&defined).start, ..span_of(&referenced) }, value }
 }
 
 impl<'de> Deserialize<'de> for Tree {

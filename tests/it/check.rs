@@ -36,6 +36,22 @@ fn every_mistake_is_shown_with_its_place_and_the_command_fails() {
 }
 
 #[test]
+fn a_mistake_stands_at_the_alias_that_repeats_a_value() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "x-n: &n 5\nx-m: &m {A: 1, B: [2]}\ncases:\n- {name: a, run: *n}\n- {name: b, run: a, timeout: *n}\n\
+         - {name: c, run: a, stdin: *m}\n",
+    );
+    let run = suite.run(&["check"]).expect_code(2);
+    let places: Vec<_> = run.stdout.lines().filter_map(|line| line.trim().strip_prefix("--> ")).collect();
+    assert_eq!(places, ["a.test.yaml:4:18", "a.test.yaml:5:30", "a.test.yaml:6:28"], "{}", run.stdout);
+    let suite = Suite::of("a.test.yaml", "x-p: &p 1.10\nrun: a\nenv:\n  P: *p\n");
+    let explained = suite.run(&["explain", "a::a"]).expect_code(0).stdout;
+    let variable = explained.lines().find(|line| line.contains("env.P")).unwrap_or_default();
+    assert!(variable.contains("1.10") && variable.contains("a.test.yaml:4:6"), "{explained}");
+}
+
+#[test]
 fn nothing_to_check_is_told() {
     let run = Suite::new().run(&["check"]).expect_code(4);
     assert!(run.stderr.contains("no test cases in ."), "{}", run.stderr);

@@ -250,6 +250,8 @@ fn a_number_that_is_a_text_is_as_it_is_written() {
     assert_eq!(set("a.test.toml", toml), "A=1.10 B=-1.0 C=+1e3 D=0x1F E=1000");
     let yaml = "run: 'true'\nenv:\n  A: &a 1.10 # one\n  B: *a\n  C: 0x1F\n  D: +5\n  E: 1.0\n";
     assert_eq!(set("a.test.yaml", yaml), "A=1.10 B=1.10 C=0x1F D=+5 E=1.0");
+    let merged = "x-a: &x {A: &a 1.10}\nx-b: &y {B: *a}\nrun: 'true'\nenv: {<<: [*x, *y], C: 2.0}\n";
+    assert_eq!(set("a.test.yaml", merged), "A=1.10 B=1.10 C=2.0");
     let inherited = "defaults: {env: {A: 1.10}}\ncases:\n- {name: a, run: 'true'}\n";
     assert_eq!(set("a.test.yaml", inherited), "A=1.10");
 }
