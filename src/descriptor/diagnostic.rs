@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::descriptor::node::Span;
-use crate::descriptor::source::Sources;
+use crate::descriptor::source::{Source, Sources};
 use crate::descriptor::{kinds, synonyms};
 use crate::model::{Failure, FailureKind, Position};
 use crate::text::mistake::{self, SourceLine};
@@ -48,9 +48,14 @@ impl Diagnostic {
 
     /// A mistake at a place in this text of the file.
     #[must_use]
-    pub fn within(text: &str, position: Position, message: String, suggestion: Option<String>) -> Self {
-        let line = text.trim_start_matches('\u{FEFF}').lines().nth(position.line.saturating_sub(1) as usize);
-        let line = line.unwrap_or_default();
+    pub(crate) fn within(
+        text: &Source,
+        position: Position,
+        message: String,
+        suggestion: Option<String>,
+    ) -> Self {
+        let start = text.line_start(position.line as usize);
+        let line = text.text[start..].lines().next().unwrap_or_default();
         let byte = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
         let source = SourceLine::around(line, byte(position.column.saturating_sub(1)), byte(position.column));
         let rendered = mistake::render(&message, place(&position), Some(&source), suggestion.as_deref());

@@ -1,5 +1,6 @@
 //! From the files of a walk to cases with unique ids.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +12,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::descriptor::{
     self, Around, Broken, Defaults, DescriptorFile, Diagnostic, Explanation, Format, Loaded, SIZE_LIMIT,
-    STACK, below, quote, read,
+    STACK, Source, below, quote, read,
 };
 use crate::discovery::outside::Surroundings;
 use crate::discovery::suites::{Suites, whole_file};
@@ -46,7 +47,7 @@ pub(crate) fn collect(found: Found, options: &DiscoverOptions) -> Discovery {
     let folders = add_suites(&found, &mut suites);
     let files = inherit(&found.files, folders, &suites);
     let read = read_all(&files, options);
-    let mut collector = Collector::of(&files);
+    let mut collector = Collector::of(files.len());
     for unreadable in found.unreadable {
         let path: Arc<str> = unreadable.path.into();
         let diagnostic = whole_file(&path, unreadable.message, unreadable.suggestion);
@@ -186,31 +187,40 @@ fn with_descriptor<T>(
 
 struct Collector<'a> {
     discovery: Discovery,
-    /// All that was read.
-    files: &'a [File<'a>],
-    /// The ids used so far and where.
-    seen: HashMap<CaseId, Arc<CaseInfo>, RandomState>,
+    /// The ids used so far, and the files of the cases that have them.
+    seen: HashMap<CaseId, (Arc<CaseInfo>, &'a Path), RandomState>,
 }
 
 impl<'a> Collector<'a> {
-    /// One that most likely gets a case from each of these files.
-    fn of(files: &'a [File<'a>]) -> Self {
-        let count = files.len();
+    /// One that most likely gets as many cases as there are files.
+    fn of(count: usize) -> Self {
         let discovery = Discovery { cases: Vec::with_capacity(count), broken: Vec::new() };
-        Self { discovery, files, seen: HashMap::with_capacity_and_hasher(count, RandomState::default()) }
+        Self { discovery, seen: HashMap::with_capacity_and_hasher(count, RandomState::default()) }
     }
 
-    fn add(&mut self, file: Read<'_>) {
+    fn add(&mut self, file: Read<'a>) {
         let loaded = match file.loaded {
             Ok(loaded) => loaded,
             Err(diagnostic) => return self.whole_file(&file.path, vec![diagnostic]),
+        };
+        // Read once more where an id of it is taken, and not for each.
+        let text = LazyCell::new(|| {
+            let bytes = disk::read(file.file, SIZE_LIMIT).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            Source::new(Arc::clone(&file.path), text.trim_start_matches('\u{FEFF}').to_owned())
+        });
+        let taken = |info: &CaseInfo, first: &Position| {
+            let message =
+                format!("the case id {} is taken; the first is at {first}", quote(info.id.as_str()));
+            let help = "rename the case, or one of the files".to_owned();
+            Diagnostic::within(&text, info.position.clone(), message, Some(help))
         };
         let mut loose = Vec::new();
         self.seen.reserve(loaded.cases.len());
         for case in loaded.cases {
             match self.claim(&case.info, file.file) {
                 Ok(()) => self.discovery.cases.push(case),
-                Err(duplicate) => loose.push(duplicate),
+                Err(first) => loose.push(taken(&case.info, &first)),
             }
         }
         let file_id = CaseId::of_file(&file.path);
@@ -220,8 +230,8 @@ impl<'a> Collector<'a> {
             } else {
                 match self.claim(&info, file.file) {
                     Ok(()) => self.push(info, diagnostics),
-                    Err(duplicate) => {
-                        loose.push(duplicate);
+                    Err(first) => {
+                        loose.push(taken(&info, &first));
                         loose.append(&mut diagnostics);
                     }
                 }
@@ -233,28 +243,26 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Takes an id for a case of this file, unless a case before has it.
-    fn claim(&mut self, info: &Arc<CaseInfo>, file: &Path) -> Result<(), Diagnostic> {
-        let first = match self.seen.entry(info.id.clone()) {
-            Entry::Occupied(first) => first,
-            Entry::Vacant(free) => {
-                free.insert(Arc::clone(info));
-                return Ok(());
+    /// Takes an id for a case of this file.
+    ///
+    /// # Errors
+    /// The place of the case that has it already.
+    fn claim(&mut self, info: &Arc<CaseInfo>, file: &'a Path) -> Result<(), Position> {
+        match self.seen.entry(info.id.clone()) {
+            Entry::Occupied(first) => {
+                let (first, lies_at) = first.get();
+                let mut position = first.position.clone();
+                if position.file == info.position.file {
+                    // Names are relative to the folders above what the user named, which are several here.
+                    position.file = names::display(lies_at).into();
+                }
+                Err(position)
             }
-        };
-        let mut position = first.get().position.clone();
-        if position.file == info.position.file {
-            // Names are relative to the folders above what the user named, which are several here.
-            let mut alike = self.files.iter().filter(|other| named(other).0 == position.file);
-            let first = alike.next().map(|first| names::display(&first.candidate.path).into());
-            position.file = first.unwrap_or(position.file);
+            Entry::Vacant(free) => {
+                free.insert((Arc::clone(info), file));
+                Ok(())
+            }
         }
-        let taken = quote(info.id.as_str());
-        let message = format!("the case id {taken} is taken; the first is at {position}");
-        let help = "rename the case, or one of the files".to_owned();
-        let text = disk::read(file, SIZE_LIMIT).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        Err(Diagnostic::within(&text, info.position.clone(), message, Some(help)))
     }
 
     /// Adds the one result that stands for a file or folder.

@@ -1,5 +1,7 @@
 //! What is found, selected and listed.
 
+use std::time::{Duration, Instant};
+
 use crate::support::Suite;
 
 fn suite() -> Suite {
@@ -238,6 +240,31 @@ fn files_of_one_name_below_different_folders_are_told_apart() {
     let first = suite.path().canonicalize().expect("there").join("p/a/t.test.json");
     let said = format!("the case id `a/t::t` is taken; the first is at {}:1:1", first.display());
     assert!(run.stdout.contains(&said), "{}", run.stdout);
+}
+
+#[test]
+fn many_ids_that_are_taken_are_found_in_the_time_of_a_few() {
+    let case = r#"{ "name": "t", "run": "true" }"#;
+    let long = "true ".repeat(50);
+    let cases = (0..3000).map(|number| format!(r#"{{ "name": "{number}", "run": "{long}" }}"#));
+    let text = format!("{{ \"cases\": [\n{}\n] }}", cases.collect::<Vec<_>>().join(",\n"));
+    let mut suite = Suite::new().file("here/x", "");
+    for folder in ["p/a", "q/a"] {
+        suite = suite.file(&format!("{folder}/many.test.json"), &text);
+        for number in 0..5000 {
+            suite = suite.file(&format!("{folder}/{number}.test.json"), case);
+        }
+    }
+    let time = |folders: &[&str], code: i32| {
+        let begun = Instant::now();
+        let mut command = suite.command(&[&["check"], folders].concat());
+        command.current_dir(suite.path().join("here"));
+        suite.finish_command(command).expect_code(code);
+        begun.elapsed()
+    };
+    let one = time(&["../p/a"], 0);
+    let both = time(&["../p/a", "../q/a"], 2);
+    assert!(both < Duration::from_secs(2).max(one * 5), "{one:?} for one folder, {both:?} for both");
 }
 
 #[test]
