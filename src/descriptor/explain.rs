@@ -148,6 +148,8 @@ fn gather(
     };
     let variable = |entry: &Entry| {
         let value = match &entry.value.value {
+            // It is taken away.
+            Value::Null => return None,
             Value::String(text) => Template::parse(text).ok()?.render(variables).ok()?.into_owned(),
             _ => in_json(&entry.value, sources),
         };

@@ -261,3 +261,10 @@ fn an_explanation_masks_a_secret_that_is_a_number() {
     let run = Suite::of("a.test.yaml", text).run(&["explain", "a::a"]).expect_code(0);
     assert!(run.stdout.contains("env.PIN = ***") && !run.stdout.contains("12345"), "{}", run.stdout);
 }
+
+#[test]
+fn an_explanation_masks_no_value_of_a_secret_that_has_none() {
+    let text = "secrets: [PIN]\nenv: {PIN: null}\nrun: [echo, 'null']\n";
+    let run = Suite::of("a.test.yaml", text).run(&["explain", "a::a"]).expect_code(0);
+    assert!(run.stdout.contains("run[1] = \"null\""), "{}", run.stdout);
+}
