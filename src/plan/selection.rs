@@ -86,6 +86,8 @@ impl Selection {
 
     /// What is broken and is, or may hold, a case that is asked for; `missing` are those that no other is.
     pub(super) fn of_broken(&self, broken: Vec<CaseResult>, missing: &[&str]) -> Vec<CaseResult> {
+        let is_known = |id: &&&str| broken.iter().any(|result| result.info.id.as_str() == **id);
+        let missing: Vec<&str> = missing.iter().filter(|id| !is_known(id)).copied().collect();
         let is_in_broken_file =
             |id: &&&str| broken.iter().any(|result| result.info.is_file() && hides(&result.info, id));
         let hidden: Vec<&str> = missing.iter().filter(is_in_broken_file).copied().collect();

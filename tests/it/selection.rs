@@ -231,6 +231,27 @@ fn only_the_broken_case_that_is_asked_for_counts() {
 }
 
 #[test]
+fn a_broken_case_is_told_alone_in_a_file_with_other_mistakes() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+            { "name": "bad", "run": 1 },
+            { "name": "bad2", "run": 1 },
+            { "run": "true" },
+            { "name": "m", "matrix": { "x": [1, 2, 3] }, "run": 1 }
+        ] }"#,
+    );
+    for (id, lines) in [("a::bad", &[2][..]), ("a::m[x=1]", &[5]), ("a::other", &[2, 3, 5, 4, 5])] {
+        let run = suite.run(&["--list", "--format", "json", "--exact", id]).expect_code(2);
+        let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let found = list["errors"].as_array().expect("a list").iter().map(|error| error["line"].as_u64());
+        assert_eq!(found.flatten().collect::<Vec<_>>(), lines, "{id}");
+        let run = suite.run(&["explain", id]).expect_code(2);
+        assert_eq!(run.stderr.matches("error: ").count(), lines.len(), "{id}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn files_of_one_name_below_different_folders_are_told_apart() {
     let case = r#"{ "name": "t", "run": "true" }"#;
     let suite = Suite::new().file("here/x", "").file("p/a/t.test.json", case).file("q/a/t.test.json", case);
