@@ -1,5 +1,6 @@
 //! What a case is made of, and where each value stands.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use serde_json::json;
@@ -164,7 +165,7 @@ fn in_json(node: &Node, sources: &Sources) -> String {
         Value::Int(_) | Value::Large(_) | Value::Float(_) => sources.number(node.span),
         _ => None,
     };
-    written.map_or_else(|| node.to_json().to_string(), str::to_owned)
+    written.map_or_else(|| node.to_json().to_string(), Cow::into_owned)
 }
 
 /// What partest does where the case says nothing.

@@ -1,5 +1,6 @@
 //! From the mirror of a case to the case as it will be executed, every value checked.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,7 +154,7 @@ impl Lowering<'_> {
             if self.note(checked).is_none() {
                 continue;
             }
-            let text = scalar(self.sources, value, value.span);
+            let text = &*scalar(self.sources, value, value.span);
             let checked = check_argument(text, name.len() + 1 + text.len(), value.span);
             if self.note(checked).is_none() {
                 continue;
@@ -310,10 +311,10 @@ pub(crate) fn start_of(span: Span) -> Span {
 }
 
 /// What a value says that is taken as a text: a number as it is written at its place.
-pub(crate) fn scalar<'t>(sources: &'t Sources, value: &'t RawScalar, span: Span) -> &'t str {
+pub(crate) fn scalar<'t>(sources: &'t Sources, value: &'t RawScalar, span: Span) -> Cow<'t, str> {
     match value {
-        RawScalar::Text(text) => text,
-        RawScalar::Number(number) => sources.number(span).unwrap_or(number),
+        RawScalar::Text(text) => text.into(),
+        RawScalar::Number(number) => sources.number(span).unwrap_or_else(|| number.into()),
     }
 }
 

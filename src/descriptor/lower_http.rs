@@ -181,7 +181,7 @@ impl Lowering<'_> {
             let Some(values) = values else { continue };
             let name = self.template(name);
             for value in &values.0 {
-                let template = self.scope.template(scalar(self.sources, value, value.span), value.span);
+                let template = self.scope.template(&scalar(self.sources, value, value.span), value.span);
                 if let (Some(name), Some(value)) = (&name, self.note(template)) {
                     lowered.push((name.clone(), value));
                 }
@@ -196,7 +196,7 @@ impl Lowering<'_> {
             let Some(values) = values else { continue };
             let Some(name) = header_name(self, name) else { continue };
             for value in &values.0 {
-                let text = scalar(self.sources, value, value.span);
+                let text = &*scalar(self.sources, value, value.span);
                 if text.contains(|c: char| c.is_control() && c != '\t') {
                     let message = "the value of a header holds a line break or another control character";
                     self.problems.push(Problem::new(value.span, message));
@@ -248,7 +248,7 @@ impl Lowering<'_> {
             for field in fields.iter().flat_map(|fields| &fields.0) {
                 let value = match &field.value {
                     RawField::Text(text) => {
-                        let text = scalar(self.sources, text, field.span);
+                        let text = &*scalar(self.sources, text, field.span);
                         let template = self.scope.template(text, field.span);
                         self.note(template).map(HttpValue::Text)
                     }

@@ -1,5 +1,6 @@
 //! The texts that spans point into, and the lines and columns of a place in them.
 
+use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 
@@ -138,11 +139,14 @@ impl Sources {
         &self.0[id.0 as usize]
     }
 
-    /// The number that stands at a place, as it is written; none where something else does, such as a template, and
-    /// where TOML has underscores between its digits.
-    pub(crate) fn number(&self, span: Span) -> Option<&str> {
-        let number = span.number(&self.get(span.source).text);
-        (!number.is_empty() && !number.contains('_')).then_some(number)
+    /// The number that stands at a place, as it is written but for the underscores that TOML has between digits; none
+    /// where something else does, such as a template.
+    pub(crate) fn number(&self, span: Span) -> Option<Cow<'_, str>> {
+        match span.number(&self.get(span.source).text) {
+            "" => None,
+            number if number.contains('_') => Some(number.replace('_', "").into()),
+            number => Some(number.into()),
+        }
     }
 
     /// A hash of all texts, and of the values that replace some of theirs.

@@ -246,8 +246,8 @@ fn set(path: &str, text: &str) -> String {
 fn a_number_that_is_a_text_is_as_it_is_written() {
     let json = r#"{"run": "true", "vars": {"v": 1.10}, "env": {"A": 1.10, "B": -1.0, "C": 1e3, "D": 7, "E": "{{ v }}", "F": "1.0"}}"#;
     assert_eq!(set("a.test.json", json), "A=1.10 B=-1.0 C=1e3 D=7 E=1.1 F=1.0");
-    let toml = "run = 'true'\n[env]\nA = 1.10\nB = -1.0 # one\nC = +1e3\nD = 0x1F\nE = 1_000\n";
-    assert_eq!(set("a.test.toml", toml), "A=1.10 B=-1.0 C=+1e3 D=0x1F E=1000");
+    let toml = "run = 'true'\n[env]\nA = 1.10\nB = -1.0 # one\nC = +1e3\nD = 0x1F\nE = 1_000\nF = 1_000.50\n";
+    assert_eq!(set("a.test.toml", toml), "A=1.10 B=-1.0 C=+1e3 D=0x1F E=1000 F=1000.50");
     let yaml = "run: 'true'\nenv:\n  A: &a 1.10 # one\n  B: *a\n  C: 0x1F\n  D: +5\n  E: 1.0\n";
     assert_eq!(set("a.test.yaml", yaml), "A=1.10 B=1.10 C=0x1F D=+5 E=1.0");
     let merged = "x-a: &x {A: &a 1.10}\nx-b: &y {B: *a}\nrun: 'true'\nenv: {<<: [*x, *y], C: 2.0}\n";
