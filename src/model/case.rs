@@ -214,7 +214,7 @@ impl Environment {
             };
             let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
             if ready.is_empty() {
-                return Err(later.into_iter().map(|(name, _)| name).collect());
+                return Err(made_of_each_other(later));
             }
             ordered.extend(ready.into_iter().map(|(name, _)| (name, &self.set[name])));
             waiting = later;
@@ -226,6 +226,19 @@ impl Environment {
     #[must_use]
     pub fn names_itself(&self) -> bool {
         self.set.values().any(|value| !variables_of(value).is_empty())
+    }
+}
+
+/// Of variables that all wait for another one, those that another one waits for, too: not what is only made of them.
+fn made_of_each_other(mut waiting: Vec<(&str, BTreeSet<String>)>) -> Vec<&str> {
+    loop {
+        let others = waiting.iter().flat_map(|(name, named)| named.iter().filter(move |other| other != name));
+        let awaited: BTreeSet<String> = others.cloned().collect();
+        let before = waiting.len();
+        waiting.retain(|(name, _)| awaited.contains(*name));
+        if waiting.len() == before {
+            return waiting.into_iter().map(|(name, _)| name).collect();
+        }
     }
 }
 

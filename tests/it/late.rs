@@ -251,8 +251,9 @@ cases:
     let mut command = suite.command(&[]);
     command.env("OUTER", "1");
     suite.finish_command(command).expect_code(0);
-    let round = "name: a\nenv: { A: '{{ env.B }}', B: 'x{{ env.A }}', C: '{{ env.A }}' }\nrun: 'true'\n";
+    let round =
+        "name: a\nenv: { D: '{{ env.C }}', C: '{{ env.A }}', A: '{{ env.B }}', B: 'x{{ env.A }}' }\nrun: a\n";
     let run = Suite::of("a.test.yaml", round).run(&[]).expect_code(2);
-    assert!(run.stdout.contains("these variables are made of each other: `A`, `B`, `C`"), "{}", run.stdout);
-    assert!(run.stdout.contains("a.test.yaml:2:8"), "{}", run.stdout);
+    assert!(run.stdout.contains("these variables are made of each other: `A`, `B`\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("a.test.yaml:2:44"), "{}", run.stdout);
 }
