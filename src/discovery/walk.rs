@@ -249,7 +249,11 @@ pub(crate) fn guess(id: &str, paths: &[PathBuf], root: &Path) -> Found {
             && path.starts_with(&root)
             && path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
         {
-            found.files.push(Candidate { path, base: Arc::clone(&root), format });
+            // A walk would not get there.
+            match path.ancestors().skip(1).find(|folder| !is_named && has_odd_ignore(folder)) {
+                Some(odd) => found.refuse(odd, &root, ODD_IGNORE, None),
+                None => found.files.push(Candidate { path, base: Arc::clone(&root), format }),
+            }
         }
     }
     found.sort()

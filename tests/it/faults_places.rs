@@ -58,6 +58,15 @@ fn an_odd_list_of_ignored_files_is_one_error_and_the_rest_runs() {
     // Nobody knows which cases are there.
     let hidden = suite.run(&["--exact", "pipe/deep/b::b"]).expect_code(2);
     assert!(hidden.stdout.contains("pipe:1:1") && !hidden.stdout.contains("device"), "{}", hidden.stdout);
+    let explained = suite.run(&["explain", "pipe/deep/b::b"]).expect_code(2);
+    assert!(
+        explained.stderr.contains("the folder's .gitignore is not a regular file"),
+        "{}",
+        explained.stderr
+    );
+    suite.run(&["explain", "good/a::a"]).expect_code(0);
+    suite.run(&["explain", "pipe/deep/b::b", "pipe/deep/b.test.json"]).expect_code(0);
+    suite.run(&["pipe/deep/b.test.json"]).expect_code(0);
     fifo(&suite.path().join(".gitignore"));
     let whole = suite.run(&["--exact", "good/a::a"]).expect_code(2);
     assert!(whole.stdout.contains("--> .:1:1\n"), "{}", whole.stdout);
