@@ -328,8 +328,11 @@ impl PastRun {
             }));
             plan.resolved.extend(resolved.into_iter().filter(|result| is_left_out(&result.info)));
         }
+        // A teardown that a narrowed run has left comes with the cases of its folder, if some of them are open.
+        let hooks = plan.cases.iter().flat_map(|case| case.hooks.iter());
+        let hooks = hooks.flat_map(|hooks| hooks.setup.iter().chain(&hooks.teardown)).map(|hook| &hook.info);
         let known: HashSet<&str> =
-            infos(plan).flat_map(|info| [info.id.as_str(), &info.position.file]).collect();
+            infos(plan).chain(hooks).flat_map(|info| [info.id.as_str(), &info.position.file]).collect();
         Ok(asked.iter().flatten().filter(|id| !known.contains(id.as_str())).count())
     }
 

@@ -181,6 +181,20 @@ fn a_teardown_that_is_not_selected_stays_not_run_until_it_is_taken_up() {
 }
 
 #[test]
+fn a_teardown_with_open_cases_is_known_after_a_narrowed_run() {
+    let suite = Suite::of("g/suite.yaml", &hooks("g"))
+        .file("g/a.test.yaml", format!("cases:\n{}", ["a", "b"].map(case).concat()))
+        .file("h/c.test.yaml", format!("cases:\n{}", case("c")));
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-started", "g/a::b");
+    run(&suite, &["--resume", "last", "h"]).expect_code(1);
+    assert_eq!(ran(&suite), ["c"]);
+    let resumed = run(&suite, &["--resume", "last"]).expect_code(0);
+    assert_eq!((resumed.stderr.as_str(), resumed.report().tests), ("", 5), "{}", resumed.stdout);
+    assert_eq!(ran(&suite), ["g-up", "b", "g-down"]);
+}
+
+#[test]
 fn what_is_no_run_and_no_suite_is_refused() {
     let suite = killed_in_b().file("empty", "");
     for (name, words) in
