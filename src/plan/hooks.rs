@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{CaseId, CaseInfo, SuiteHooks, TestCase};
+use crate::model::{CaseId, CaseInfo, Step, SuiteHooks, TestCase};
 use crate::plan::TestPlan;
 
 impl TestPlan {
@@ -39,7 +39,9 @@ impl TestPlan {
 
 impl TestPlan {
     /// The teardowns of those folders of its cases in which something has begun, inner ones before outer ones. Each is
-    /// made a case of its folder, so that it comes after the setup, and knows what that captures.
+    /// made a case of its folder, so that it comes after the setup, whatever becomes of that, and knows what it captures.
+    /// Where it captures nothing this time, something may be left of the earlier run all the same: then no step that
+    /// uses it is passed over in silence.
     #[must_use]
     pub fn teardowns(&self, has_begun: impl Fn(&CaseInfo) -> bool) -> Vec<Arc<TestCase>> {
         let mut known: HashSet<*const SuiteHooks> = HashSet::new();
@@ -52,7 +54,9 @@ impl TestPlan {
                 if known.insert(Arc::as_ptr(hooks)) {
                     let own = SuiteHooks { setup: hooks.setup.clone(), teardown: None };
                     let around = case.hooks[..depth].iter().cloned().chain([Arc::new(own)]).collect();
-                    found.push((depth, Arc::new(TestCase { hooks: around, ..TestCase::clone(teardown) })));
+                    let mut teardown = TestCase { hooks: around, ..TestCase::clone(teardown) };
+                    demand_given(&mut teardown.steps);
+                    found.push((depth, Arc::new(teardown)));
                 }
             }
         }
@@ -74,4 +78,11 @@ impl TestPlan {
             }
         }
     }
+}
+
+/// Lets no step have nothing to do since a name has no value that a setup captures.
+fn demand_given(steps: &mut [Step]) {
+    let captures = steps.iter().flat_map(|step| &step.captures);
+    let own: HashSet<String> = captures.map(|capture| capture.name.clone()).collect();
+    steps.iter_mut().for_each(|step| step.needs.retain(|name| own.contains(name)));
 }

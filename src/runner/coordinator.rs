@@ -21,7 +21,7 @@ use crate::runner::pauses::Pauses;
 use crate::runner::rounds::Rounds;
 use crate::runner::suites::{Due, Suites, without_setup};
 use crate::runner::{Control, Policy, attempts};
-use crate::schedule::{Ending, JobIndex, Schedule, Skipped};
+use crate::schedule::{Ending, GateId, JobIndex, Schedule, Skipped};
 use crate::time::Deadline;
 
 /// How often reporters may redraw while nothing happens.
@@ -348,21 +348,30 @@ impl<'a> Coordinator<'a> {
             match due {
                 Due::Now(_, gate) if self.stopping.is_none() => self.schedule.open(gate),
                 Due::Now(teardown, _) => self.begin_last(teardown, hands),
+                Due::LeftOver(_, gate) if self.stopping.is_none() && self.halt.is_none() => {
+                    self.schedule.open(gate);
+                }
+                Due::LeftOver(teardown, gate) => self.leave(teardown, gate, Skip::NotRun, hands),
                 Due::Never(teardown, gate) => {
-                    self.last.retain(|last| *last != teardown);
-                    if self.stopping.is_none() {
-                        self.schedule.close(gate);
-                    }
                     let skip = match self.stopping {
                         Some(_) => Skip::NotRun,
                         None => Skip::Declared("nothing of its folder has begun".to_owned()),
                     };
-                    let info = Arc::clone(&self.infos[teardown.0]);
-                    let result = CaseResult::without_attempt(info, Outcome::Skipped(skip), Vec::new());
-                    self.conclude_job(teardown, result, hands);
+                    self.leave(teardown, gate, skip, hands);
                 }
             }
         }
+    }
+
+    /// Gives a teardown its result that does not start.
+    fn leave(&mut self, teardown: JobIndex, gate: GateId, skip: Skip, hands: &impl Hands) {
+        self.last.retain(|last| *last != teardown);
+        if self.stopping.is_none() {
+            self.schedule.close(gate);
+        }
+        let info = Arc::clone(&self.infos[teardown.0]);
+        let result = CaseResult::without_attempt(info, Outcome::Skipped(skip), Vec::new());
+        self.conclude_job(teardown, result, hands);
     }
 
     /// Starts a teardown of a run that is to stop, where what it needs is there.

@@ -3,7 +3,7 @@
 //! Setup and teardown are jobs like others. This knows which they are, whose cases they surround, and when a
 //! teardown is due.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{CaseInfo, Failure, FailureKind, SuiteHooks, TestCase};
@@ -19,6 +19,10 @@ pub(super) struct Suites {
     setups: BTreeSet<JobIndex>,
     /// The folder whose teardown a job is.
     teardown_of: HashMap<JobIndex, usize>,
+    /// The teardowns that an earlier run has left, cases of their folders, which are due even where nothing of these
+    /// begins this time. Each comes after the innermost setup of its folders, whatever becomes of that, and is behind
+    /// a gate until then.
+    left_over: BTreeMap<JobIndex, Option<(JobIndex, GateId)>>,
 }
 
 #[derive(Debug)]
@@ -42,13 +46,15 @@ pub(super) enum Due {
     Now(JobIndex, GateId),
     /// There is nothing to tear down.
     Never(JobIndex, GateId),
+    /// It is its turn, as there is something to tear down from an earlier run; unless this one ends before the setup.
+    LeftOver(JobIndex, GateId),
 }
 
 impl Due {
     /// The gate of a teardown whose turn it is.
     pub(super) fn gate(self) -> Option<GateId> {
         match self {
-            Self::Now(_, gate) => Some(gate),
+            Self::Now(_, gate) | Self::LeftOver(_, gate) => Some(gate),
             Self::Never(..) => None,
         }
     }
@@ -62,6 +68,7 @@ impl Suites {
             of_job: Vec::new(),
             setups: BTreeSet::new(),
             teardown_of: HashMap::new(),
+            left_over: BTreeMap::new(),
         };
         let mut known: HashMap<*const SuiteHooks, usize> = HashMap::new();
         for case in cases {
@@ -98,7 +105,27 @@ impl Suites {
         for index in all.of_job.iter().flatten() {
             all.suites[*index].left += 1;
         }
+        all.find_left_over(cases, builder);
         all
+    }
+
+    /// Finds the teardowns among these cases that come with no case of their folder.
+    fn find_left_over(&mut self, cases: &[Arc<TestCase>], builder: &mut Builder) {
+        for (job, case) in (0..).map(JobIndex).zip(cases) {
+            if !case.info.is_hook() || self.setups.contains(&job) || self.teardown_of.contains_key(&job) {
+                continue;
+            }
+            let setup = self.innermost(job).and_then(|suite| suite.setup);
+            let gated = setup.map(|setup| (setup, builder.gate()));
+            gated.iter().for_each(|(_, gate)| builder.hold(job, *gate));
+            self.left_over.insert(job, gated);
+        }
+    }
+
+    /// The innermost folder of a job that has a setup.
+    fn innermost(&self, job: JobIndex) -> Option<&Suite> {
+        let mut suites = self.of_job[job.0].iter().rev().map(|suite| &self.suites[*suite]);
+        suites.find(|suite| suite.setup.is_some())
     }
 
     fn add(&mut self, hooks: &Arc<SuiteHooks>) -> usize {
@@ -121,7 +148,8 @@ impl Suites {
 
     /// The gates of the teardowns.
     pub(super) fn gates(&self) -> HashSet<GateId> {
-        self.suites.iter().filter_map(|suite| suite.gate).collect()
+        let left_over = self.left_over.values().flatten().map(|(_, gate)| *gate);
+        self.suites.iter().filter_map(|suite| suite.gate).chain(left_over).collect()
     }
 
     /// The setups that must have passed before a job starts. A teardown has its gate instead.
@@ -137,7 +165,7 @@ impl Suites {
 
     /// Whether a job is a teardown.
     pub(super) fn is_teardown(&self, job: JobIndex) -> bool {
-        self.teardown_of.contains_key(&job)
+        self.teardown_of.contains_key(&job) || self.left_over.contains_key(&job)
     }
 
     /// A job starts.
@@ -164,7 +192,7 @@ impl Suites {
 
     /// A job has its result. Gives the teardowns whose turn it is now.
     pub(super) fn job_over(&mut self, job: JobIndex) -> Vec<Due> {
-        let mut due = Vec::new();
+        let mut due = self.left_over_after(job);
         for index in std::mem::take(&mut self.of_job[job.0]) {
             let suite = &mut self.suites[index];
             suite.left -= 1;
@@ -175,8 +203,25 @@ impl Suites {
         due
     }
 
+    /// The teardowns left of an earlier run that come after a job.
+    fn left_over_after(&mut self, job: JobIndex) -> Vec<Due> {
+        if !self.setups.contains(&job) {
+            return Vec::new();
+        }
+        let has_begun = self.innermost(job).is_some_and(|suite| suite.has_begun);
+        let due = if has_begun { Due::Now } else { Due::LeftOver };
+        let left_over = self.left_over.iter_mut();
+        let after = left_over.filter_map(|(teardown, gated)| {
+            gated.take_if(|(setup, _)| *setup == job).map(|(_, gate)| due(*teardown, gate))
+        });
+        after.collect()
+    }
+
     /// Whether all is over that a teardown comes after, and there is something to tear down.
     pub(super) fn is_due(&self, teardown: JobIndex) -> bool {
+        if let Some(gated) = self.left_over.get(&teardown) {
+            return gated.is_none();
+        }
         let suite = self.teardown_of.get(&teardown).map(|suite| &self.suites[*suite]);
         suite.is_some_and(|suite| suite.left == 0 && suite.has_begun)
     }

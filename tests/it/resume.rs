@@ -167,6 +167,49 @@ fn a_teardown_knows_what_its_setup_captures_when_it_is_taken_up() {
     assert_eq!(ran(&suite), ["down-7"]);
 }
 
+/// A suite file whose setup makes a folder that must not be there, and whose teardown removes it.
+fn folder_hooks(folder: &str) -> String {
+    format!(
+        "defaults: {{ inherit_env: [OUT] }}\nsetup: [{{ run: 'mkdir {{{{ dir }}}}/{folder}' }}]\n\
+         teardown: [{{ run: 'rmdir {{{{ dir }}}}/{folder} && echo {folder}-down >> $OUT' }}]\n"
+    )
+}
+
+#[test]
+fn a_teardown_is_taken_up_although_its_setup_does_not_pass_again() {
+    for more in [&["--resume"][..], &["--resume", "--fail-fast"]] {
+        let suite = Suite::of("s/suite.yaml", &folder_hooks("outer"))
+            .file("s/t/suite.yaml", folder_hooks("../outer/inner"))
+            .file("s/t/deep/suite.yaml", hooks("deep").replace("setup", "# setup"))
+            .file("s/t/deep/a.test.yaml", format!("cases:\n{}", case("a")));
+        run(&suite, &[]).expect_code(0);
+        killed_after(&suite, "case-started", "s/t/deep/suite.yaml::teardown");
+        fs::create_dir_all(suite.path().join("s/outer/inner")).expect("made");
+        let resumed = run(&suite, more).expect_code(1);
+        assert_eq!(ran(&suite), ["deep-down", "../outer/inner-down", "outer-down"], "{}", resumed.stdout);
+        assert!(resumed.stdout.contains("4 passed, 1 failed, 1 error"), "{}", resumed.stdout);
+        assert!(!suite.path().join("s/outer").exists());
+        run(&suite, &["--resume"]).expect_code(1);
+        assert_eq!(ran(&suite), [""; 0]);
+    }
+}
+
+#[test]
+fn a_teardown_that_is_taken_up_says_what_its_setup_did_not_capture() {
+    let suite = Suite::of(
+        "suite.yaml",
+        "setup: [{ run: 'mkdir {{ dir }}/made && echo 7', capture: { number: stdout } }]\n\
+         teardown: [{ run: 'rmdir {{ dir }}/made && echo {{ number }}' }]\n",
+    )
+    .file("a.test.yaml", case("a").replacen("- ", "cases:\n- ", 1));
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-finished", "a::a");
+    fs::create_dir(suite.path().join("made")).expect("made");
+    let resumed = run(&suite, &["--resume"]).expect_code(1);
+    let (kind, said) = resumed.verdict("teardown");
+    assert!(kind == "error" && said.contains("number"), "{said}");
+}
+
 #[test]
 fn a_teardown_that_is_not_selected_stays_not_run_until_it_is_taken_up() {
     let suite = with_hooks();
