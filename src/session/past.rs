@@ -290,7 +290,7 @@ impl PastRun {
         if !self.is_over()? {
             return Err(PastError::GoesOn { journal: self.journal.clone() });
         }
-        let Past { shard, verdicts, mut unfinished, begun } = self.past()?;
+        let Past { shard, mut verdicts, mut unfinished, begun } = self.past()?;
         plan.shard = shard;
         let asked: Option<HashSet<String>> = self.intent().map(|intent| intent.cases.into_iter().collect());
         let says_nothing = first_line_is_missing(&self.open()?).map_err(|error| self.error(error.into()))?;
@@ -304,25 +304,32 @@ impl PastRun {
             asked.as_ref().is_none_or(|asked| names.iter().any(|name| asked.contains(*name)))
                 && !judged.contains(&info.id)
         };
+        // A teardown that could not start has torn down nothing, whatever the reason that was its result.
+        let tried = verdicts.iter().filter(|result| !result.attempts.is_empty());
+        let tried: HashSet<CaseId> = tried.map(|result| result.info.id.clone()).collect();
         let open_teardowns = |plan: &TestPlan| {
             let mut teardowns = plan.teardowns(|info| begun.contains(&info.id));
-            teardowns.retain(|teardown| !judged.contains(&teardown.info.id));
+            teardowns.retain(|teardown| !tried.contains(&teardown.info.id));
             teardowns
         };
-        let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
+        // Where nobody knows what was asked for, it was what is now.
+        let whole = whole.filter(|_| asked.is_some());
         let teardowns = open_teardowns(plan);
+        let all_teardowns = whole.as_ref().map_or_else(Vec::new, open_teardowns);
+        let due: HashSet<&CaseId> =
+            teardowns.iter().chain(&all_teardowns).map(|teardown| &teardown.info.id).collect();
+        verdicts.retain(|result| !due.contains(&result.info.id));
+        let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
         plan.cases.retain(|case| is_open(&case.info));
         plan.resolved.retain(|result| is_open(&result.info));
         plan.resolved.extend(verdicts);
         plan.add_teardowns(teardowns);
-        // Where nobody knows what was asked for, it was what is now.
-        if let Some(whole) = whole.filter(|_| asked.is_some()) {
-            // Those that are carried out replace theirs.
-            let teardowns = open_teardowns(&whole);
+        if let Some(whole) = whole {
             let TestPlan { cases, resolved, .. } = whole;
             let is_left_out = |info: &CaseInfo| is_open(info) && !chosen.contains(&info.id);
             let cases = cases.into_iter().filter(|case| is_left_out(&case.info));
-            plan.resolved.extend(cases.chain(teardowns).map(|case| {
+            // Teardowns that are carried out replace theirs.
+            plan.resolved.extend(cases.chain(all_teardowns).map(|case| {
                 let never_begun = || not_run(&case.info, Skip::NotRun);
                 unfinished.remove(&case.info.id).unwrap_or_else(never_begun)
             }));

@@ -211,6 +211,31 @@ fn a_teardown_that_is_taken_up_says_what_its_setup_did_not_capture() {
 }
 
 #[test]
+fn a_teardown_that_could_not_start_is_taken_up_once_more() {
+    let suite = Suite::of("s/suite.yaml", &folder_hooks("outer"))
+        .file("s/t/suite.yaml", hooks("inner"))
+        .file("s/t/a.test.yaml", format!("cases:\n{}", ["a", "b"].map(case).concat()))
+        .file("s/u/suite.yaml", hooks("other"))
+        .file("s/u/z.test.yaml", format!("cases:\n{}", case("z")));
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-started", "s/t/a::b");
+    fs::create_dir(suite.path().join("s/outer")).expect("made");
+    // `b` is still open, so that the teardown comes with it; and it does not begin, as the outer setup fails.
+    let first = run(&suite, &["--resume"]).expect_code(1);
+    assert_eq!(ran(&suite), ["outer-down"], "{}", first.stdout);
+    let reason = "the setup \"s/suite.yaml::setup\" did not pass";
+    assert_eq!(["a", "b", "z"].map(|name| first.verdict(name).1), ["", reason, reason]);
+    let narrowed = run(&suite, &["--resume", "--filter", "::z"]).expect_code(1);
+    assert_eq!((ran(&suite), narrowed.report().tests), (vec![], first.report().tests), "{}", narrowed.stdout);
+    assert!(narrowed.stdout.contains("1 skipped, 1 not run"), "{}", narrowed.stdout);
+    for expected in [&["inner-up", "inner-down", "outer-down"][..], &[]] {
+        let resumed = run(&suite, &["--resume"]).expect_code(1);
+        assert_eq!((resumed.stderr.as_str(), resumed.report().tests), ("", first.report().tests));
+        assert_eq!(ran(&suite), expected, "{}", resumed.stdout);
+    }
+}
+
+#[test]
 fn a_teardown_that_is_not_selected_stays_not_run_until_it_is_taken_up() {
     let suite = with_hooks();
     run(&suite, &[]).expect_code(0);
