@@ -241,10 +241,8 @@ impl<'a> Coordinator<'a> {
             }
             None => self.schedule.finish(job, ending),
         };
-        if passed && self.suites.is_setup(job) {
-            let mut outbox = Outbox::default();
-            self.fixtures.setup_passed(job, &mut outbox);
-            self.carry_out(outbox, hands);
+        if passed {
+            self.setups_over(&[job], hands);
         }
         if self.rounds.rest(job) {
             self.conclude_one(job, result);
@@ -252,12 +250,26 @@ impl<'a> Coordinator<'a> {
             self.conclude_job(job, result, hands);
         }
         self.skip(skipped, hands);
+        if !passed {
+            self.setups_over(&[job], hands);
+        }
         self.notice_failures(hands);
+    }
+
+    /// Lets services start that come after those of the jobs that are setups. Where these have not passed, the cases that
+    /// need them have their results already, and services start for teardowns alone.
+    fn setups_over(&mut self, jobs: &[JobIndex], hands: &impl Hands) {
+        for job in jobs.iter().filter(|job| self.suites.is_setup(**job)).copied().collect::<Vec<_>>() {
+            let mut outbox = Outbox::default();
+            self.fixtures.setup_over(job, &mut outbox);
+            self.carry_out(outbox, hands);
+        }
     }
 
     /// Gives jobs their results that will not start, since others have not passed.
     fn skip(&mut self, skipped: Vec<Skipped>, hands: &impl Hands) {
         self.rounds.leave_after(&skipped);
+        let jobs: Vec<_> = skipped.iter().map(|skipped| skipped.job).collect();
         for Skipped { job, after } in skipped {
             let (info, before) = (Arc::clone(&self.infos[job.0]), &self.infos[after.0]);
             let result = if self.suites.is_setup(after) {
@@ -276,6 +288,7 @@ impl<'a> Coordinator<'a> {
                 self.conclude_job(job, result, hands);
             }
         }
+        self.setups_over(&jobs, hands);
     }
 
     /// Ends jobs that wait although nothing goes on that they could wait for; says whether there were any.
@@ -308,11 +321,12 @@ impl<'a> Coordinator<'a> {
         open.into_iter().for_each(|gate| self.schedule.open(gate));
         for (gate, refusal) in close {
             let (behind, others) = self.schedule.close(gate);
-            for job in behind {
-                let result = self.refused(job, &refusal);
-                self.conclude_job(job, result, hands);
+            for job in &behind {
+                let result = self.refused(*job, &refusal);
+                self.conclude_job(*job, result, hands);
             }
             self.skip(others, hands);
+            self.setups_over(&behind, hands);
         }
     }
 

@@ -60,7 +60,7 @@ struct Instance {
     gate: GateId,
     /// The instances that it needs.
     needs: Vec<usize>,
-    /// The setups that must have passed before it starts.
+    /// The setups that must be over before it starts.
     setups: Vec<JobIndex>,
     /// How many jobs and instances still need it.
     users: usize,
@@ -204,8 +204,8 @@ impl Fixtures {
         }
     }
 
-    /// A setup has passed.
-    pub(super) fn setup_passed(&mut self, setup: JobIndex, outbox: &mut Outbox) {
+    /// A setup has passed, or will not: then no case needs a service any more that comes after it.
+    pub(super) fn setup_over(&mut self, setup: JobIndex, outbox: &mut Outbox) {
         self.instances.iter_mut().for_each(|instance| instance.setups.retain(|waited| *waited != setup));
         self.start_what_may(outbox);
     }

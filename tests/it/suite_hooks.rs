@@ -108,6 +108,38 @@ services.api.ready.log = "ready""#,
 }
 
 #[test]
+fn a_teardown_has_its_services_although_the_setup_before_them_has_not_passed() {
+    let service = |name: &str| {
+        format!(
+            "services.{name}.run = \"touch '{{{{ dir }}}}/{name}'; echo ready; exec sleep 600\"\n\
+             services.{name}.ready.log = \"ready\"\n"
+        )
+    };
+    let teardown = "teardown = { services = [\"db\"], run = \"test -n '{{ services.db.port }}'\" }\n";
+    // The inner setup fails itself, or since the outer one does, which may be since its service does.
+    for (outer, inner) in [
+        ("", "setup = [{ run = \"exit 3\" }]\n"),
+        ("setup = [{ run = \"exit 3\" }]\n", "setup = [{ run = \"true\" }]\n"),
+        (
+            "setup = { services = [\"broken\"], run = \"true\" }\n\
+             services.broken.run = \"exit 3\"\nservices.broken.ready.log = \"ready\"\n",
+            "setup = [{ run = \"true\" }]\n",
+        ),
+    ] {
+        let suite = Suite::new()
+            .file("s/suite.toml", format!("{outer}{}", teardown.replace("db", "outer") + &service("outer")))
+            .file("s/t/suite.toml", format!("{inner}{teardown}{}{}", service("db"), service("api")))
+            .file("s/t/a.test.json", r#"{ "services": ["api"], "run": "true" }"#);
+        let run = suite.run(&[]).expect_code(1);
+        assert!(!run.stdout.contains("internal error"), "{}", run.stdout);
+        let is_there = |name: &str| suite.path().join(name).exists();
+        // What has not begun is not torn down, and a service that only cases need is not started without them.
+        let expected = [!outer.contains("broken"), outer.is_empty(), false];
+        assert_eq!(["s/outer", "s/t/db", "s/t/api"].map(is_there), expected, "{}", run.stdout);
+    }
+}
+
+#[test]
 fn they_take_what_surrounds_them_from_defaults_but_not_what_is_expected() {
     let suite = Suite::new()
         .file(
