@@ -1,4 +1,5 @@
-//! Divides a long list of entries, or of the cases of one, among the threads of a pool.
+//! Divides the cases of one entry, where there are many, among threads. Many entries are not divided: to make a case of one takes
+//! hardly longer than to hand it over, and what other threads make does not get the room of the entries that are done with.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,20 +8,17 @@ use std::thread;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::descriptor::diagnostic::Problem;
 use crate::descriptor::entry::{Mistakes, Parts};
 use crate::descriptor::load::{FileReader, Loaded, STACK};
 
-/// So few take one thread no longer than it takes to share them.
-const FEW: usize = 256;
+/// So few take one thread no longer than it takes to start others.
+const FEW: usize = 1024;
 
-/// Up to so many entries are divided. What other threads make does not get the room of the entries that are done with, so a
-/// hundred thousand would take a third more memory.
-pub(in crate::descriptor) const MOST_ENTRIES: usize = 1 << 14;
-
-/// The parts of so many entries, or cases of one. They do not depend on how many threads there are.
-pub(in crate::descriptor) fn parts(count: usize) -> impl Iterator<Item = Range<usize>> {
+/// The parts of so many cases. They do not depend on how many threads there are.
+fn parts(count: usize) -> Vec<Range<usize>> {
     let size = FEW.max(count.div_ceil(16));
-    (0..count).step_by(size).map(move |start| start..count.min(start + size))
+    (0..count).step_by(size).map(|start| start..count.min(start + size)).collect()
 }
 
 /// Threads for so many parts, if there can be some.
@@ -32,26 +30,28 @@ fn pool(parts: usize) -> Option<ThreadPool> {
 }
 
 impl FileReader<'_> {
-    /// Reads one part after the other; or several at once, if it is the turn of this file and there are threads.
+    /// Makes so many cases, by their numbers: one part after the other; or several at once, if it is the turn of this file and
+    /// there are threads.
     ///
     /// # Errors
-    /// Why the whole cannot be read.
-    pub(in crate::descriptor) fn each<P: Send, E>(
+    /// What is wrong with the whole entry.
+    pub(in crate::descriptor) fn each(
         &mut self,
-        parts: Vec<P>,
-        read: impl Fn(&mut Self, P) -> Result<(), E> + Sync,
-    ) -> Result<(), E> {
+        count: usize,
+        make: impl Fn(&mut Self, Range<usize>) -> Result<(), Vec<Problem>> + Sync,
+    ) -> Result<(), Vec<Problem>> {
+        let parts = parts(count);
         let turn = self.around.turn.filter(|_| parts.len() > 1).and_then(|turn| turn.try_lock().ok());
         let pool = turn.as_ref().and_then(|_| pool(parts.len()));
         let Some(pool) = pool else {
-            return parts.into_iter().try_for_each(|part| read(self, part));
+            return parts.into_iter().try_for_each(|part| make(self, part));
         };
         let beside = |part| {
             let mut reader = self.beside();
-            let is_read = read(&mut reader, part).is_ok();
+            let is_made = make(&mut reader, part).is_ok();
             let FileReader { shared, loose, loaded, seen, .. } = reader;
             shared.keep();
-            (is_read && loose.is_empty() && loaded.broken.is_empty()).then_some((loaded.cases, seen))
+            (is_made && loose.is_empty() && loaded.broken.is_empty()).then_some((loaded.cases, seen))
         };
         let parts: Vec<_> = pool.install(|| parts.into_par_iter().map(beside).collect());
         self.loaded.cases.reserve(parts.iter().flatten().map(|(cases, _)| cases.len()).sum());

@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::descriptor::conditions;
 use crate::descriptor::diagnostic::{Problem, quote};
-use crate::descriptor::divide::{MOST_ENTRIES, parts};
 use crate::descriptor::expand::{Combination, Expansion, Generation, Mentioned};
 use crate::descriptor::explain::Made;
 use crate::descriptor::hooks::Hooks;
@@ -152,21 +150,6 @@ fn share_same<T>(last: &mut Arc<[Arc<T>]>, own: &[Arc<T>]) -> Arc<[Arc<T>]> {
 }
 
 impl FileReader<'_> {
-    /// Reads the entries of a file.
-    pub(in crate::descriptor) fn entries(&mut self, all: Vec<Node>, shared: &Shared) {
-        self.loaded.cases.reserve(all.len());
-        if all.len() > MOST_ENTRIES {
-            return all.into_iter().for_each(|own| self.entry(own, shared, None));
-        }
-        let mut rest = all.into_iter();
-        let parts = parts(rest.len()).map(|part| rest.by_ref().take(part.len()).collect()).collect();
-        let read = |reader: &mut Self, part: Vec<Node>| {
-            part.into_iter().for_each(|own| reader.entry(own, shared, None));
-            Ok::<_, Infallible>(())
-        };
-        let Ok(()) = self.each(parts, read);
-    }
-
     /// Reads one entry; `stem` is its name when it gives none itself.
     pub(in crate::descriptor) fn entry(&mut self, own: Node, shared: &Shared, stem: Option<String>) {
         let span = own.span;
@@ -224,7 +207,7 @@ impl FileReader<'_> {
         self.mistakes = Mistakes::default();
         self.loaded.cases.reserve(making.expansion.len());
         self.seen.reserve(making.expansion.len());
-        self.each(parts(making.expansion.len()).collect(), |reader, part| reader.make(&making, part))?;
+        self.each(making.expansion.len(), |reader, part| reader.make(&making, part))?;
         self.loose.extend(std::mem::take(&mut self.mistakes).rest(span));
         Ok(())
     }

@@ -470,7 +470,12 @@ impl FileReader<'_> {
                     problem.help("add a case, such as { \"name\": \"first\", \"run\": [\"./program\"] }"),
                 );
             }
-            Some(Node { value: Value::List(cases), .. }) => self.entries(cases, &shared),
+            Some(Node { value: Value::List(cases), .. }) => {
+                self.loaded.cases.reserve(cases.len());
+                for case in cases {
+                    self.entry(case, &shared, None);
+                }
+            }
             Some(other) => {
                 let message = format!("expected a list of cases, found {}", other.value.kind());
                 self.loose.push(

@@ -18,35 +18,31 @@ fn assert_same(text: &str, cases: usize, broken: usize) {
     assert_eq!(format!("{:?}", several.broken), format!("{:?}", one.broken));
 }
 
-fn entries(count: usize) -> String {
-    let entries = (0..count).map(|number| {
-        let data = if number % 100 == 3 { ", rows: {file: data/good.csv}, timeout: 2s" } else { "" };
-        format!(
-            "- {{name: 'case {number}', run: [p, '{number}'], expect: {{stdout: {{matches: '^1'}}}}{data}}}\n"
-        )
-    });
-    format!("vars: {{v: 1}}\ncases:\n{}", entries.collect::<String>())
-}
-
-#[test]
-fn many_entries() {
-    assert_same(&entries(1000), 1010, 0);
-    assert_same(&entries(256), 259, 0);
+/// An entry of 2,000 cases, with more keys.
+fn matrix(more: &str) -> String {
+    let tens = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
+    format!(
+        "cases:\n- {{name: first, run: p}}\n- name: 'a {{{{ h }}}}{{{{ x }}}}{{{{ y }}}}{{{{ z }}}}'\n  matrix: {{h: [1, 2], x: {tens}, y: {tens}, z: {tens}}}\n  run: [p, '{{{{ x }}}}']\n{more}"
+    )
 }
 
 #[test]
 fn many_cases_of_one_entry() {
-    let matrix = "name: a\nmatrix: {x: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], y: &tens [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], z: *tens}\nrun: [p, '{{ x }}']\nexclusive: '{{ z == 1 }}'\n";
-    assert_same(matrix, 1000, 0);
+    assert_same(&matrix("  exclusive: '{{ z == 1 }}'\n  expect: {stdout: {matches: '^1'}}\n"), 2001, 0);
+    assert_same(&matrix("  rows: {file: data/good.csv}\n"), 4001, 0);
 }
 
 #[test]
 fn mistakes_are_told_as_one_thread_tells_them() {
-    // A name that another part has, a key that no case has, and one that is wrong in some cases of a matrix.
-    let twice = entries(600) + "- {name: 'case 7', run: [p], expect: {exit: x}}\n- {name: last, runs: [p]}\n";
-    assert_same(&twice, 606, 2);
-    let matrix = "name: 'a {{ x }}{{ y }}'\nmatrix: {x: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20], y: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]}\nrun: [p]\nretries: '{{ 0 if x < 19 else \"no\" }}'\n";
-    let one = load("x.test.yaml", matrix);
-    assert_same(matrix, one.cases.len(), one.broken.len());
-    assert!(!one.cases.is_empty() && !one.broken.is_empty());
+    // A value that is wrong in some cases, and names that another entry, and another part, have.
+    let some = matrix("  retries: '{{ 0 if x + z < 17 else \"no\" }}'\n");
+    let one = load("x.test.yaml", &some);
+    assert_same(&some, one.cases.len(), one.broken.len());
+    assert!(!one.cases.is_empty() && one.broken.len() > 1);
+    let taken = matrix("") + "- {name: a 2000, run: p}\n";
+    assert_same(&taken, 2001, 1);
+    let twice = matrix("").replace("h: [1, 2]", "h: [1, 1]");
+    let one = load("x.test.yaml", &twice);
+    assert_same(&twice, one.cases.len(), one.broken.len());
+    assert!(one.cases.len() < 2001 && !one.broken.is_empty());
 }
