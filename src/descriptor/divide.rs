@@ -1,7 +1,6 @@
 //! Divides the cases of one entry, where there are many, among threads. Many entries are not divided: to make a case of one takes
 //! hardly longer than to hand it over, and what other threads make does not get the room of the entries that are done with.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::thread;
 
@@ -9,8 +8,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::descriptor::diagnostic::Problem;
-use crate::descriptor::entry::{Mistakes, Parts};
-use crate::descriptor::load::{FileReader, Loaded, STACK};
+use crate::descriptor::load::{FileReader, STACK};
 
 /// So few take one thread no longer than it takes to start others.
 const FEW: usize = 1024;
@@ -47,7 +45,8 @@ impl FileReader<'_> {
             return parts.into_iter().try_for_each(|part| make(self, part));
         };
         let beside = |part| {
-            let mut reader = self.beside();
+            let texts = (self.sources.clone(), self.definition);
+            let mut reader = FileReader::new(self.file, self.around, texts, self.pools);
             let is_made = make(&mut reader, part).is_ok();
             let FileReader { shared, loose, loaded, seen, .. } = reader;
             shared.keep();
@@ -68,25 +67,5 @@ impl FileReader<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A reader of another part of the same file.
-    fn beside(&self) -> Self {
-        Self {
-            file: self.file,
-            around: self.around,
-            definition: self.definition,
-            sources: self.sources.clone(),
-            seen: HashMap::default(),
-            patterns: HashMap::new(),
-            shared: Parts::last(),
-            mistakes: Mistakes::default(),
-            loose: Vec::new(),
-            loaded: Loaded::default(),
-            pools: self.pools,
-            wanted: None,
-            explained: None,
-            is_in_vain: false,
-        }
     }
 }

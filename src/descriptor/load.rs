@@ -154,22 +154,8 @@ pub(in crate::descriptor) fn begin<'a>(
     around: &'a Around<'a>,
 ) -> Result<(FileReader<'a>, Node), Diagnostic> {
     let (sources, root) = read_tree(file.path, file.bytes, file.format, &inherited.sources)?;
-    let reader = FileReader {
-        file,
-        around,
-        definition: sources.digest(around.overrides),
-        sources,
-        seen: HashMap::default(),
-        patterns: HashMap::new(),
-        shared: Parts::last(),
-        mistakes: Mistakes::default(),
-        loose: Vec::new(),
-        loaded: Loaded::default(),
-        pools: &inherited.shared.pools,
-        wanted: None,
-        explained: None,
-        is_in_vain: false,
-    };
+    let definition = sources.digest(around.overrides);
+    let reader = FileReader::new(file, around, (sources, definition), &inherited.shared.pools);
     Ok((reader, root))
 }
 
@@ -408,7 +394,32 @@ pub(in crate::descriptor) struct FileReader<'a> {
     pub(in crate::descriptor) is_in_vain: bool,
 }
 
-impl FileReader<'_> {
+impl<'a> FileReader<'a> {
+    /// One that has read nothing yet of a file with these texts, and their hash.
+    pub(in crate::descriptor) fn new(
+        file: &'a DescriptorFile<'a>,
+        around: &'a Around<'a>,
+        (sources, definition): (Sources, u32),
+        pools: &'a Pools,
+    ) -> Self {
+        Self {
+            file,
+            around,
+            sources,
+            definition,
+            seen: HashMap::default(),
+            patterns: HashMap::new(),
+            shared: Parts::last(),
+            mistakes: Mistakes::default(),
+            loose: Vec::new(),
+            loaded: Loaded::default(),
+            pools,
+            wanted: None,
+            explained: None,
+            is_in_vain: false,
+        }
+    }
+
     /// Reads the whole tree; `None` when it is to be read again by one thread.
     fn finish(mut self, root: Node, inherited: &Defaults) -> Option<Loaded> {
         self.read(root, inherited);
