@@ -204,6 +204,9 @@ impl Environment {
     /// # Errors
     /// The names of those that are made of each other.
     pub fn in_order(&self) -> Result<Vec<(&str, &Template)>, Vec<&str>> {
+        if !self.names_itself() {
+            return Ok(self.set.iter().map(|(name, value)| (name.as_str(), value)).collect());
+        }
         let mut ordered = Vec::with_capacity(self.set.len());
         let mut waiting: Vec<(&str, BTreeSet<String>)> =
             self.set.iter().map(|(name, value)| (name.as_str(), variables_of(value))).collect();
