@@ -35,9 +35,7 @@ impl TestPlan {
         self.cases = all;
         self
     }
-}
 
-impl TestPlan {
     /// The teardowns of those folders of its cases in which something has begun, inner ones before outer ones. Each is
     /// made a case of its folder, so that it comes after the setup, whatever becomes of that, and knows what it captures.
     /// Where it captures nothing this time, something may be left of the earlier run all the same: then no step that

@@ -159,7 +159,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The command of a worker, in one line.
 fn name(arguments: &[OsString]) -> String {
     let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
-    step::excerpt(&shell::join(&arguments)).replace('\n', " ")
+    step::shortened(&shell::join(&arguments)).replace('\n', " ")
 }
 
 /// The last line that is not empty.

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::step::program::arguments;
 use crate::step::{StepResult, Surroundings, judge, leaks, limits, needs_directory, time_limit};
-use crate::text::excerpt::{self as text, Bounds};
+use crate::text::excerpt::{Bounds, excerpt};
 use crate::text::{TemplateError, Variables, from_json};
 use crate::time::{Deadline, clock};
 
@@ -144,7 +144,7 @@ pub(super) fn execute(
         Ok(question) => question,
         Err(error) => return not_started(&error),
     };
-    let mut record = StepRecord::new(format!("call {}", excerpt(&input)));
+    let mut record = StepRecord::new(format!("call {}", shortened(&input)));
     let begin = clock::now();
     let mut answer = None;
     let heard = around.callee.ask(arguments, &question, deadline, around, &mut |line| {
@@ -215,7 +215,7 @@ fn conclude(
             let cut = beginning(first, MESSAGE);
             let detail = if cut == first { rest } else { message };
             let failure = Failure::new(FailureKind::Expectation, step.position.clone(), cut);
-            let failure = Failure { detail: text::excerpt(detail, DETAIL).into_owned(), ..failure };
+            let failure = Failure { detail: excerpt(detail, DETAIL).into_owned(), ..failure };
             StepResult { failures: vec![failure], ..StepResult::new(record, Outcome::Failed) }
         }
     }
@@ -242,7 +242,7 @@ fn read(line: &[u8], case: &str) -> Result<Answer, String> {
     let answer: Answer = read.map_err(|error| {
         let error = error.to_string();
         let reason = error.rsplit_once(" at line ").map_or(error.as_str(), |(reason, _)| reason);
-        unreadable(&excerpt(reason))
+        unreadable(&shortened(reason))
     })?;
     // serde also takes a list of the values.
     if !line.trim_ascii_start().starts_with(b"{") {
@@ -288,7 +288,7 @@ fn input<'a>(
 
 /// As much of a text as is shown of what workers read and write.
 #[must_use]
-pub fn excerpt(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     beginning(text, SHOWN)
 }
 
@@ -304,7 +304,7 @@ fn beginning(text: &str, most: usize) -> String {
 #[must_use]
 pub fn quote(bytes: &[u8]) -> String {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    format!("{:?}", excerpt(&String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)])))
+    format!("{:?}", shortened(&String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)])))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use crate::text::redact::Redactor;
 use crate::text::{Variables, is_template};
 use crate::time::{Deadline, format_duration};
 
-pub use call::{Callee, Departure, Heard, HeardEnd, excerpt, quote};
+pub use call::{Callee, Departure, Heard, HeardEnd, quote, shortened};
 pub use carried::Carried;
 pub use program::program;
 
