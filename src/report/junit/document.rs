@@ -49,15 +49,10 @@ pub(crate) fn render(run: &Run<'_>, records: &mut [Record]) -> Result<Vec<u8>, S
 fn by_suite(a: &CaseInfo, b: &CaseInfo) -> Ordering {
     // Cases of one file share the texts that name it.
     let texts = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+    let place = |info: &CaseInfo| (info.position.line, info.position.column, info.number);
     texts(&a.suite, &b.suite)
         .then_with(|| texts(&a.position.file, &b.position.file))
-        .then_with(|| {
-            (a.position.line, a.position.column, a.number).cmp(&(
-                b.position.line,
-                b.position.column,
-                b.number,
-            ))
-        })
+        .then_with(|| place(a).cmp(&place(b)))
         .then_with(|| a.name.cmp(&b.name))
 }
 
