@@ -70,41 +70,24 @@ impl History {
     /// # Errors
     /// [`HistoryError`] when the file cannot be read.
     pub fn past(&self) -> Result<PastResults, HistoryError> {
-        self.look(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT name, duration, standing, judged_by IS (SELECT id FROM runs ORDER BY started_at DESC, id DESC LIMIT 1) FROM cases",
-            )?;
-            let rows = statement.query_map([], |row| {
-                let duration: Option<i64> = row.get(1)?;
-                let last = row.get::<_, Option<i64>>(2)?.and_then(standing);
-                let past = PastResult {
-                    duration: duration.map(self::duration),
-                    failed: last.is_some_and(is_failure),
-                    in_last_run: row.get(3)?,
-                };
-                Ok((CaseId::of_file(row.get_ref(0)?.as_str()?), past))
-            })?;
-            rows.collect()
-        })
+        Ok(self.recall(Vec::new())?.0)
     }
 
-    /// Those of these runs that are not remembered, without those that have been forgotten: they are older than all that
-    /// are remembered, as names begin with the time.
+    /// What is known of every case; and those of these runs that are not remembered, without those that have been
+    /// forgotten: they are older than all that are remembered, as names begin with the time.
     ///
     /// # Errors
     /// [`HistoryError`] when the file cannot be read.
-    pub fn unknown(&self, names: Vec<String>) -> Result<Vec<String>, HistoryError> {
-        let (known, oldest) = self.look(|connection| {
-            let mut statement = connection.prepare("SELECT name FROM runs")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            let known = rows.collect::<rusqlite::Result<HashSet<_>>>()?;
-            let first: Option<i64> =
-                connection.query_row("SELECT min(id) FROM runs", [], |row| row.get(0))?;
-            let oldest = known.iter().min().filter(|_| first > Some(1)).cloned();
-            Ok((known, oldest))
+    pub fn recall(&self, names: Vec<String>) -> Result<(PastResults, Vec<String>), HistoryError> {
+        let (past, known, oldest) = self.look(|connection| {
+            // One for all, as to begin and to end it takes longer than to read a short history.
+            let transaction = connection.transaction()?;
+            let (known, oldest) = names_of_runs(&transaction)?;
+            Ok((past(&transaction)?, known, oldest))
         })?;
         let is_newer = |name: &String| oldest.as_ref().is_none_or(|oldest| name > oldest);
-        Ok(names.into_iter().filter(|name| !known.contains(name) && is_newer(name)).collect())
+        let unknown = names.into_iter().filter(|name| !known.contains(name) && is_newer(name)).collect();
+        Ok((past, unknown))
     }
 
     /// The newest `limit` runs, newest first.
@@ -190,6 +173,32 @@ impl History {
     pub fn flaky(&self, limit: usize) -> Result<Vec<Flaky>, HistoryError> {
         self.look(|connection| flaky(connection, limit))
     }
+}
+
+fn past(connection: &Connection) -> rusqlite::Result<PastResults> {
+    let mut statement = connection.prepare(
+        "SELECT name, duration, standing, judged_by IS (SELECT id FROM runs ORDER BY started_at DESC, id DESC LIMIT 1) FROM cases",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let duration: Option<i64> = row.get(1)?;
+        let last = row.get::<_, Option<i64>>(2)?.and_then(standing);
+        let past = PastResult {
+            duration: duration.map(self::duration),
+            failed: last.is_some_and(is_failure),
+            in_last_run: row.get(3)?,
+        };
+        Ok((CaseId::of_file(row.get_ref(0)?.as_str()?), past))
+    })?;
+    rows.collect()
+}
+
+/// The names of all runs, and the first of them if there were older ones.
+fn names_of_runs(connection: &Connection) -> rusqlite::Result<(HashSet<String>, Option<String>)> {
+    let mut statement = connection.prepare("SELECT name FROM runs")?;
+    let known = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<HashSet<String>>>()?;
+    let first: Option<i64> = connection.query_row("SELECT min(id) FROM runs", [], |row| row.get(0))?;
+    let oldest = known.iter().min().filter(|_| first > Some(1)).cloned();
+    Ok((known, oldest))
 }
 
 /// The worst are those with the largest share of doubtful runs, where a case with few runs has less weight.

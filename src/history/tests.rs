@@ -118,7 +118,7 @@ fn the_last_verdict_counts_and_durations_are_smoothed() {
     let standings: Vec<_> = shown.iter().map(|run| (run.standing, run.duration)).collect();
     assert_eq!(standings, [(Standing::Failed, MS * 100), (Standing::Passed, MS * 300)]);
     assert_eq!(history.case("s::a", 1).expect("read")[0].run, "r2");
-    assert_eq!(history.unknown(vec!["r1".into(), "r3".into()]).expect("read"), ["r3"]);
+    assert_eq!(history.recall(vec!["r1".into(), "r3".into()]).expect("read").1, ["r3"]);
 }
 
 #[test]
@@ -284,9 +284,9 @@ fn a_run_that_was_forgotten_is_not_unknown() {
     let (_folder, history) = history(&[run_at(long_ago, 1, &[("a", Outcome::Failed, 1, 3)]), run(2, &[])]);
     assert_eq!(history.runs(9).expect("read").len(), 1);
     let names = || ["r1", "r2", "r3"].map(str::to_owned).to_vec();
-    assert_eq!(history.unknown(names()).expect("read"), ["r3"]);
+    assert_eq!(history.recall(names()).expect("read").1, ["r3"]);
     let (_folder, history) = self::history(&[run(2, &[])]);
-    assert_eq!(history.unknown(names()).expect("read"), ["r1", "r3"], "it ended after the other");
+    assert_eq!(history.recall(names()).expect("read").1, ["r1", "r3"], "it ended after the other");
 }
 
 #[test]

@@ -88,10 +88,8 @@ impl Memory {
 
 /// What earlier runs say, and what a user should know of their history.
 pub(super) fn recall(root: &Path) -> (PastResults, Vec<String>) {
-    let folder = root.join(".partest");
-    let history = History::new(&folder);
-    let recalled = take_killed_runs(&history, root).and_then(|()| history.past());
-    let (past, error) = match recalled {
+    let history = History::new(&root.join(".partest"));
+    let (past, error) = match past(&history, root) {
         Ok(past) => (past, None),
         Err(error) => (PastResults::default(), Some(error)),
     };
@@ -104,17 +102,19 @@ fn warnings(history: &History, error: Option<HistoryError>, consequence: &str) -
     warnings
 }
 
-/// Remembers runs that could not do so themselves.
-fn take_killed_runs(history: &History, root: &Path) -> Result<(), HistoryError> {
-    let Ok(entries) = fs::read_dir(root.join(".partest/runs")) else { return Ok(()) };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    let mut unknown = history.unknown(names)?;
+/// What is known of every case, also from runs that could not remember it themselves.
+fn past(history: &History, root: &Path) -> Result<PastResults, HistoryError> {
+    let entries = fs::read_dir(root.join(".partest/runs"));
+    let names = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let (past, mut unknown) = history.recall(names.collect())?;
     unknown.sort();
+    let mut is_more_known = false;
     for run in unknown.iter().filter_map(|name| PastRun::find(root, name).ok()) {
         let mut recorder = Recorder::new();
         if run.was_killed() && run.hear(&mut |event| recorder.note(event)).is_ok() {
             history.record(&recorder)?;
+            is_more_known = true;
         }
     }
-    Ok(())
+    if is_more_known { history.past() } else { Ok(past) }
 }
