@@ -36,6 +36,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
 use crate::golden::Updater;
 use crate::model::{Attempt, Gauge, GoldenChange, RunFinished, RunStarted, Service, TestCase, TestEvent};
 use crate::plan::{Estimates, TestPlan};
@@ -141,6 +143,8 @@ pub struct Ran {
     pub finished: RunFinished,
     /// What went wrong beside the cases, one line each.
     pub complaints: Vec<String>,
+    /// The threads, which have nothing more to do.
+    pub threads: ThreadPool,
 }
 
 /// What came of carrying out an attempt.
@@ -159,17 +163,17 @@ pub struct Tried {
 pub enum RunError {
     /// The system gives no threads.
     #[error("cannot start worker threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    Threads(#[from] ThreadPoolBuildError),
     /// Some case could never start.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }
 
 /// A pool of this many threads, or of one where the system gives no more at the moment.
-fn workers(count: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+fn workers(count: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
     let build = |count: usize| {
         let name = |index| format!("worker-{index}");
-        rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(name).build()
+        ThreadPoolBuilder::new().num_threads(count).thread_name(name).build()
     };
     build(count).or_else(|_| build(1))
 }
@@ -225,5 +229,5 @@ pub fn run(
     let (stats, halt, complaints) = (coordinator.stats, coordinator.halt, coordinator.complaints);
     let finished = RunFinished { duration: begin.elapsed(), stats, signal: control.signal(), halt };
     reporters.emit(&TestEvent::RunFinished(finished.clone()));
-    Ok(Ran { finished, complaints })
+    Ok(Ran { finished, complaints, threads: rayon })
 }

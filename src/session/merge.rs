@@ -100,7 +100,7 @@ pub fn merge(runs: &[PastRun], options: &MergeOptions, reporters: Reporters) -> 
     let warnings = memory.map_or_else(Vec::new, memory::Memory::warnings);
     #[cfg(not(feature = "sqlite"))]
     let warnings = Vec::new();
-    Ok(Ended { finished, complaints, warnings, strays: Vec::new() })
+    Ok(Ended { finished, complaints, warnings, strays: Vec::new(), _threads: None })
 }
 
 impl Part {

@@ -28,6 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rayon::ThreadPool;
+
 use crate::config;
 use crate::discovery::{self, DiscoverOptions};
 use crate::golden::Updater;
@@ -152,6 +154,8 @@ pub struct Ended {
     pub warnings: Vec<String>,
     /// The command lines of processes that no case could be held responsible for, and that were ended with the run.
     pub strays: Vec<String>,
+    /// The threads of its cases. Their end takes the time of what else is still to do, so it comes last.
+    _threads: Option<ThreadPool>,
 }
 
 impl Ended {
@@ -258,9 +262,9 @@ pub fn run_with(
     if let Err(error) = executor.close() {
         complaints.push(format!("temporary files are left behind: {error}"));
     }
-    let Ran { finished, complaints: more } = ran?;
+    let Ran { finished, complaints: more, threads } = ran?;
     complaints.extend(more);
-    Ok(Ended { finished, complaints, warnings, strays })
+    Ok(Ended { finished, complaints, warnings, strays, _threads: Some(threads) })
 }
 
 /// The first program that the case requires and that its processes would not find. A name with a `/` is a path,
