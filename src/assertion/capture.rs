@@ -41,7 +41,7 @@ fn capture_one(
     files: &mut Files<'_>,
 ) -> Result<Value, Problem> {
     let (name, reading) = reading(&capture.subject, observation, setting, files)?;
-    let context = Context { name: &name, reading, setting };
+    let context = Context { name: &name, reading, is_found: false, setting };
     match &capture.part {
         Part::Whole => {
             if let Reading::Value(value, _) = &context.reading {

@@ -60,7 +60,7 @@ impl Context<'_> {
                 }
                 let name = format!("{}: {}", self.name, node.path);
                 let reading = Reading::of_value(node.value);
-                Context { name: &name, reading, ..*self }.apply(test)?;
+                Context { name: &name, reading, is_found: true, ..*self }.apply(test)?;
             }
         }
         Ok(())

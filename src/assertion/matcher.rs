@@ -66,6 +66,8 @@ pub(crate) struct Context<'a> {
     /// What the subject is called in messages.
     pub(crate) name: &'a str,
     pub(crate) reading: Reading<'a>,
+    /// Whether a JSONPath has found it, by which a list is its items and not its text.
+    pub(crate) is_found: bool,
     pub(crate) setting: &'a Setting<'a>,
 }
 
@@ -227,7 +229,7 @@ impl Context<'_> {
             let holds = holds_text(&captured.head, expected) || holds_text(&captured.tail, expected);
             return if holds { Ok(()) } else { Err(self.cut(captured)) };
         }
-        if let Reading::Value(list @ Value::Array(items), _) = &self.reading {
+        if let (Reading::Value(list @ Value::Array(items), _), true) = (&self.reading, self.is_found) {
             let value = from_json(expected).ok();
             let is_item = |item: &Value| match item {
                 Value::String(text) => text == expected,
@@ -425,7 +427,7 @@ impl Context<'_> {
             return self.apply(test);
         }
         let reading = Reading::Normalized(normalize(self.whole()?, by, self.setting)?);
-        Context { name: self.name, reading, setting: self.setting }.apply(test)
+        Context { reading, ..*self }.apply(test)
     }
 
     pub(crate) fn hold(&self, holds: bool, message: impl FnOnce() -> String) -> Result<(), Problem> {

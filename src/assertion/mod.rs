@@ -91,7 +91,7 @@ fn check_one(
     files: &mut Files<'_>,
 ) -> Option<Finding> {
     let problem = reading(&check.subject, observation, setting, files).and_then(|(name, reading)| {
-        let context = Context { name: &name, reading, setting };
+        let context = Context { name: &name, reading, is_found: false, setting };
         context.apply(&check.matcher.test)
     });
     let Problem { kind, message, detail, golden, .. } = problem.err()?;

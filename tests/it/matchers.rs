@@ -92,6 +92,25 @@ fn a_list_contains_items_and_not_parts_of_their_text() {
 }
 
 #[test]
+fn a_list_that_no_jsonpath_has_found_is_its_text() {
+    for (step, subject) in [
+        (r#""sql": { "url": "sqlite::memory:", "query": "select 'ada' as name" }"#, "rows"),
+        (r#""files": { "t.csv": "name\nada\n" }, "file": "t.csv""#, "rows"),
+        (
+            r#""worker": "read l; echo '{\"outcome\":\"pass\",\"output\":[\"ada is here\"]}'", "call": 1"#,
+            "output",
+        ),
+    ] {
+        let case = |matchers: &str| {
+            format!(r#"{{ "name": "case", {step}, "expect": {{ "{subject}": {matchers} }} }}"#)
+        };
+        Suite::of("a.test.json", &case(r#"{ "contains": "ada" }"#)).run(&[]).expect_code(0);
+        let failed = Suite::of("a.test.json", &case(r#"{ "not_contains": "ada" }"#)).run(&[]).expect_code(1);
+        assert!(failed.stdout.contains(&format!("{subject}: expected not")), "{}", failed.stdout);
+    }
+}
+
+#[test]
 fn json_is_utf8() {
     let (message, _) =
         failure("printf '{\\042a\\042: \\042caf\\351\\042}'", r#"{ "json": { "a": "caf\ufffd" } }"#);
