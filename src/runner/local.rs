@@ -171,7 +171,7 @@ impl LocalExecutor {
             variables.entry(name.clone()).or_insert_with(|| value.clone());
         }
         subject.tell_places(workspace, &mut variables);
-        variables.insert("case".to_owned(), case.info.name.as_str().into());
+        variables.insert("case".to_owned(), case.info.lasting_name().into());
         variables.insert("attempt".to_owned(), number.into());
         variables.insert("slot".to_owned(), given.slot.into());
         if !services.is_empty() {

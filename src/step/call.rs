@@ -262,7 +262,7 @@ fn question(input: &str, around: &Surroundings<'_>) -> Result<String, serde_json
     let work = needs_directory(around.case).then(|| around.directory.to_string_lossy());
     let mut line = serde_json::to_string(&Question {
         case: around.case.info.id.as_str(),
-        name: &around.case.info.name,
+        name: around.case.info.lasting_name(),
         attempt: around.variables.get("attempt").unwrap_or(&Value::Null),
         dir: &dir,
         work: work.as_deref(),

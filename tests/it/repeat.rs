@@ -79,3 +79,19 @@ fn a_repeated_run_is_taken_up_where_it_ended() {
     let log = std::fs::read_to_string(suite.path().join("log")).expect("a log");
     assert_eq!(log.lines().count(), 4);
 }
+
+#[test]
+fn a_copy_bears_the_name_of_its_case_in_values_and_questions() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "named", "run": "echo n", "expect": { "stdout": { "file": "{{ case }}.txt" } } },
+          { "name": "asked", "call": 1, "expect": { "output": "asked" },
+            "worker": "exec sed -u 's/.*\"name\":\"\\([^\"]*\\)\".*/{\"outcome\":\"pass\",\"output\":\"\\1\"}/'" }
+        ] }"#,
+    )
+    .file("named.txt", "n\n");
+    for times in [["--repeat", "2"], ["--stress", "1ms"]] {
+        suite.run(&times).expect_code(0);
+    }
+}
