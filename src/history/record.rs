@@ -14,7 +14,7 @@ use rusqlite::{
 use crate::history::prune::{prune, shrink};
 use crate::history::revision::Checkout;
 use crate::history::store::{History, HistoryError};
-use crate::model::{CaseId, CaseResult, FailureKind, RunStarted, Standing, TestEvent};
+use crate::model::{CaseId, CaseResult, FailureKind, Outcome, RunStarted, Skip, Standing, TestEvent};
 
 /// The standings by the numbers that stand for them in the file.
 pub(super) const STANDINGS: [Standing; 9] = [
@@ -66,6 +66,8 @@ struct Row {
     duration: Duration,
     attempts: usize,
     standing: Standing,
+    /// Whether this says anything of the case itself.
+    is_verdict: bool,
     definition: Option<u32>,
 }
 
@@ -109,6 +111,7 @@ impl Recorder {
                 duration: result.duration(),
                 attempts: result.attempts.len(),
                 standing: result.standing(),
+                is_verdict: is_verdict(result),
                 definition: result.info.definition,
             }),
             TestEvent::CaseFinished(_) => self.broken += 1,
@@ -139,6 +142,12 @@ impl Recorder {
 
 fn is_failure(standing: Standing) -> bool {
     matches!(standing, Standing::Failed | Standing::TimedOut | Standing::Errored | Standing::Quarantined)
+}
+
+/// Whether the case itself has come to something: it has not where it was not come to, or what it runs after did not pass.
+fn is_verdict(result: &CaseResult) -> bool {
+    let is_left_out = matches!(result.outcome, Outcome::Skipped(Skip::After(_)));
+    result.standing() != Standing::NotRun && !is_left_out
 }
 
 /// Whether the result is not that of a file that could not be read.
@@ -243,13 +252,12 @@ impl<'a> Writer<'a> {
         let duration = nanoseconds(row.duration);
         let attempts = i64::try_from(row.attempts).unwrap_or(i64::MAX);
         let standing = number(row.standing);
-        let is_verdict = row.standing != Standing::NotRun;
         let is_measured = match began {
-            Some(began) => is_verdict && !self.is_known(case, began)?,
+            Some(began) => row.is_verdict && !self.is_known(case, began)?,
             None => false,
         };
         self.result.execute(params![self.run, case, began, duration, attempts, standing, row.definition])?;
-        let (measured, verdict) = (is_measured.then_some(duration), is_verdict.then_some(standing));
+        let (measured, verdict) = (is_measured.then_some(duration), row.is_verdict.then_some(standing));
         self.verdict.execute(params![measured, verdict, self.run, case])?;
         Ok(())
     }

@@ -103,6 +103,8 @@ fn the_last_verdict_counts_and_durations_are_smoothed() {
             &[("a", Outcome::Failed, 1, 100), ("b", Outcome::Passed, 1, 40), ("c", Outcome::TimedOut, 1, 7)],
         ),
         run(2, &[("a", Outcome::Passed, 1, 300), ("c", Outcome::Skipped(Skip::NotRun), 0, 0)]),
+        run(3, &[("c", Outcome::Skipped(Skip::After(CaseId::new("s", "a"))), 0, 0)]),
+        run(4, &[("a", Outcome::Passed, 1, 200)]),
     ]);
     let known = |milliseconds, failed, in_last_run| {
         Some(PastResult { duration: Some(MS * milliseconds), failed, in_last_run })
@@ -112,13 +114,16 @@ fn the_last_verdict_counts_and_durations_are_smoothed() {
     assert_eq!(past(&history, "c"), known(7, true, false), "what was not run has no new verdict");
     assert_eq!(past(&history, "d"), None);
     let runs = history.runs(9).expect("read");
-    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r2", "r1"]);
-    assert_eq!(runs[0].counts, [(Standing::Passed, 1), (Standing::NotRun, 1)]);
+    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["r4", "r3", "r2", "r1"]);
+    assert_eq!(runs[2].counts, [(Standing::Passed, 1), (Standing::NotRun, 1)]);
     let shown = history.case("s::a", 9).expect("read");
     let standings: Vec<_> = shown.iter().map(|run| (run.standing, run.duration)).collect();
-    assert_eq!(standings, [(Standing::Failed, MS * 100), (Standing::Passed, MS * 300)]);
-    assert_eq!(history.case("s::a", 1).expect("read")[0].run, "r2");
-    assert_eq!(history.recall(vec!["r1".into(), "r3".into()]).expect("read").1, ["r3"]);
+    assert_eq!(
+        standings,
+        [(Standing::Failed, MS * 100), (Standing::Passed, MS * 300), (Standing::Passed, MS * 200)]
+    );
+    assert_eq!(history.case("s::a", 1).expect("read")[0].run, "r4");
+    assert_eq!(history.recall(vec!["r1".into(), "r5".into()]).expect("read").1, ["r5"]);
 }
 
 #[test]
