@@ -238,7 +238,17 @@ pub(super) fn with_prerequisites(
     if after.is_empty() {
         return cases.into_iter().filter(|case| is_chosen(&case.info)).collect();
     }
-    let mut wanted: HashSet<CaseId> = HashSet::new();
+    let wanted = chosen_and_prerequisites(&cases, after, is_chosen);
+    cases.into_iter().filter(|case| wanted.contains(&case.info.id)).collect()
+}
+
+/// The ids of the chosen cases and of all that must run before them.
+pub(super) fn chosen_and_prerequisites(
+    cases: &[Arc<TestCase>],
+    after: &After,
+    is_chosen: impl Fn(&CaseInfo) -> bool,
+) -> HashSet<CaseId> {
+    let mut wanted = HashSet::new();
     let mut open: Vec<&CaseId> =
         cases.iter().filter(|case| is_chosen(&case.info)).map(|case| &case.info.id).collect();
     while let Some(id) = open.pop() {
@@ -246,7 +256,7 @@ pub(super) fn with_prerequisites(
             open.extend(after.get(id).into_iter().flat_map(|before| before.iter()));
         }
     }
-    cases.into_iter().filter(|case| wanted.contains(&case.info.id)).collect()
+    wanted
 }
 
 /// The cases that cannot run since one that must have passed before has a result already, or is missing, and has not

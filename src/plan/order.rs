@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use crate::model::{CaseId, CaseInfo};
+use crate::model::CaseInfo;
+use crate::plan::after::chosen_and_prerequisites;
 use crate::plan::{PastResults, TestPlan};
 
 /// The order in which cases start, as far as slots and exclusive cases allow.
@@ -45,9 +46,10 @@ impl TestPlan {
         self.cases.sort_by_key(|case| case.resources.exclusive);
     }
 
-    /// Puts the cases whose last verdict was a failure before the others.
+    /// Puts the cases whose last verdict was a failure before the others, with what they run after.
     pub fn put_failed_first(&mut self, past: &PastResults) {
-        let failed = |id: &CaseId| past.get(id).is_some_and(|past| past.failed);
-        self.cases.sort_by_cached_key(|case| (case.resources.exclusive, !failed(&case.info.id)));
+        let failed = |info: &CaseInfo| past.get(&info.id).is_some_and(|past| past.failed);
+        let first = chosen_and_prerequisites(&self.cases, &self.after, failed);
+        self.cases.sort_by_cached_key(|case| (case.resources.exclusive, !first.contains(&case.info.id)));
     }
 }

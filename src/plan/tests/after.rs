@@ -155,6 +155,9 @@ fn cases_that_belong_together_are_in_one_shard_and_come_with_what_failed() {
     let failed = PastResult { failed: true, in_last_run: true, ..PastResult::default() };
     let past: PastResults = [(CaseId::new("a", "y"), failed)].into_iter().collect();
     let mut plan = plan_of(cases(), &[]);
+    plan.put_failed_first(&past);
+    let names: Vec<_> = plan.cases[..3].iter().map(|case| case.info.name.as_str()).collect();
+    assert_eq!(names, ["y", "x", "z"], "what it waits for comes first as well");
     plan.recall(&past, &[Recall::LastFailed], &|_| true);
     let names: Vec<_> = plan.cases.iter().map(|case| case.info.name.as_str()).collect();
     assert_eq!(names, ["y", "x"]);
