@@ -216,9 +216,13 @@ fn mend_altered(node: &mut Node, text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Whether YAML 1.2 takes this for a text, and YAML 1.1 for a number.
+/// Whether YAML 1.2 takes this for a text that is a number for YAML 1.1 or the parser: in its core schema `0o` and `0x` are
+/// small, without a sign before them, and the only ones of their kind.
 fn is_old_number(written: &str) -> bool {
-    written.contains('_') || written.trim_start_matches(['+', '-']).starts_with("0b")
+    let digits = written.trim_start_matches(['+', '-']);
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| digits.starts_with(prefix));
+    let is_signed = digits.len() < written.len();
+    written.contains('_') || begins(&["0b", "0B", "0O", "0X"]) || is_signed && begins(&["0o", "0x"])
 }
 
 /// Whether a value has the tag for Base64, by which the parser has decoded it.

@@ -260,6 +260,8 @@ fn a_number_that_is_a_text_is_as_it_is_written() {
 fn yaml_has_the_numbers_of_its_version_1_2() {
     let yaml = "run: 'true'\nvars: {v: &v 1_2, w: *v, x: 2024_01, y: 0b11, z: 12}\nenv:\n  A: '{{ v }} {{ w }} {{ x }} {{ y }} {{ z + 1 }}'\n";
     assert_eq!(set("a.test.yaml", yaml), "A=1_2 1_2 2024_01 0b11 13");
+    let yaml = "run: 'true'\nvars: {a: 0B11, b: 0O17, c: 0X1F, d: -0x1F, e: +0o17, f: 0x1F, g: 0o17, h: -12}\nenv:\n  A: '{{ a }} {{ b }} {{ c }} {{ d }} {{ e }} {{ f }} {{ g }} {{ h }}'\n";
+    assert_eq!(set("a.test.yaml", yaml), "A=0B11 0O17 0X1F -0x1F +0o17 31 15 -12");
 }
 
 #[test]
