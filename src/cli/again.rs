@@ -1,7 +1,5 @@
 //! The command by which a failure says how its case is run again.
 
-use crate::model::Service;
-use crate::plan::TestPlan;
 use crate::text::shell;
 
 /// What the command must say besides the id of the case, and besides its file where that alone leads to it.
@@ -15,13 +13,11 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// The same without the values of variables if anything in a plan is secret, which may be made of them in any way.
-    pub(super) fn masked(mut self, plan: &TestPlan) -> Self {
-        if !self.flags.is_empty() && has_secrets(plan) {
-            for (_, value) in &mut self.flags {
-                if let Some((name, _)) = value.split_once('=') {
-                    *value = format!("{name}=***");
-                }
+    /// The same without the values of variables.
+    pub(super) fn masked(mut self) -> Self {
+        for (_, value) in &mut self.flags {
+            if let Some((name, _)) = value.split_once('=') {
+                *value = format!("{name}=***");
             }
         }
         self
@@ -35,14 +31,4 @@ impl Again {
         }
         program
     }
-}
-
-/// Whether cases have secrets, or what is done before and after them, or what runs beside them.
-fn has_secrets(plan: &TestPlan) -> bool {
-    let hooks = plan.cases.iter().flat_map(|case| case.hooks.iter());
-    let mut all = plan.cases.iter().chain(hooks.flat_map(|hooks| [&hooks.setup, &hooks.teardown]).flatten());
-    all.any(|case| {
-        !case.precautions.secrets.is_empty()
-            || Service::with_needs(&case.services).iter().any(|service| !service.secrets.is_empty())
-    })
 }

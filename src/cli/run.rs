@@ -57,7 +57,7 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         // The list stands in the order of the text: earlier runs have nothing to say of it.
         config.history = false;
     }
-    let Prepared { plan, unknown, .. } = match &arguments.resume {
+    let Prepared { plan, unknown, variables_are_secret: is_secret, .. } = match &arguments.resume {
         None => resume::prepared(&config),
         Some(name) => match resume::plan(name, &mut config, arguments.selection.names_paths()) {
             Ok(prepared) => prepared,
@@ -86,7 +86,7 @@ pub(super) fn execute(arguments: &Arguments) -> Result<ExitStatus, Box<dyn Error
         std::mem::forget(plan);
         Ok(status)
     } else {
-        let again = again.masked(&plan);
+        let again = if is_secret { again.masked() } else { again };
         let console = console::console(arguments.format, &settings, &again, config.junit.as_deref())?;
         run(plan, &config, console)
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::descriptor::nearest;
 use crate::discovery::{Discovery, discover};
-use crate::model::{CaseInfo, TestCase};
+use crate::model::{CaseInfo, Service, TestCase};
 use crate::plan::{self, PastResults, Recall, Recalled, TestPlan};
 #[cfg(feature = "sqlite")]
 use crate::session::memory;
@@ -23,6 +23,9 @@ pub struct Prepared {
     pub notes: Vec<String>,
     /// What was asked for by its id and is not there, a line each: a misspelt id is no reason to run less.
     pub unknown: Vec<String>,
+    /// Whether the values of variables may be secret: something of what was read, selected or not, has secrets, and these
+    /// may be made of variables in any way.
+    pub variables_are_secret: bool,
 }
 
 /// What a run would do: the selected cases in their order, and what is already decided.
@@ -30,6 +33,7 @@ pub struct Prepared {
 pub fn plan(config: &Config) -> Prepared {
     let (found, (past, mut notes)) = find_and_recall(config);
     let unknown = unknown(config, &found);
+    let variables_are_secret = !config.discover.variables.is_empty() && has_secrets(&found.cases);
     let others = others(config, &found.cases);
     let unwanted: HashSet<_> = others.iter().map(|case| case.info.id.clone()).collect();
     let mut plan =
@@ -57,7 +61,17 @@ pub fn plan(config: &Config) -> Prepared {
     if config.stress.is_some() {
         plan.overlap(config.jobs, config.io_jobs);
     }
-    Prepared { plan, notes, unknown }
+    Prepared { plan, notes, unknown, variables_are_secret }
+}
+
+/// Whether cases have secrets, or what is done before and after them, or what runs beside them.
+fn has_secrets(cases: &[Arc<TestCase>]) -> bool {
+    let hooks = cases.iter().flat_map(|case| case.hooks.iter());
+    let mut all = cases.iter().chain(hooks.flat_map(|hooks| [&hooks.setup, &hooks.teardown]).flatten());
+    all.any(|case| {
+        !case.precautions.secrets.is_empty()
+            || Service::with_needs(&case.services).iter().any(|service| !service.secrets.is_empty())
+    })
 }
 
 /// The ids that were asked for and are none, and those that may have been meant.

@@ -137,6 +137,12 @@ fn the_rerun_command_tells_nothing_that_a_secret_is_made_of() {
         .file("suite.json", format!(r#"{{ "services": {{ "s": {service} }} }}"#));
     let run = suite.run(&["--var", "v=hunter22"]).expect_code(1);
     assert!(run.stdout.contains("rerun: partest --var 'v=***' a.test.json"), "{}", run.stdout);
+    let other = r#"{ "cases": [
+      { "name": "a", "run": "false" },
+      { "name": "b", "run": "true", "env": { "TOKEN": "{{ v }}" }, "secrets": ["TOKEN"] }
+    ] }"#;
+    let run = Suite::of("a.test.json", other).run(&["--var", "v=hunter22", "--exact", "a::a"]).expect_code(1);
+    assert!(run.stdout.contains("rerun: partest --var 'v=***' a.test.json"), "{}", run.stdout);
 }
 
 #[test]
