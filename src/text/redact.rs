@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -17,18 +18,33 @@ const CUT: &str = "…";
 /// The fewest bytes of a secret: less would mask what stands everywhere.
 pub const SHORTEST: usize = 4;
 
+/// What is encoded in the query of an address, in its path, in a user and a password, and in a part of these or a form, after
+/// the URL standard of WHATWG.
+const QUERY: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+const PATH: AsciiSet = QUERY.add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+const USER: AsciiSet =
+    PATH.add(b'/').add(b':').add(b';').add(b'=').add(b'@').add(b'[').add(b'\\').add(b']').add(b'|');
+const PART: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// The most memory for an expression that finds secrets, in bytes.
 const LARGEST: usize = 256 << 20;
 
 /// Finds secrets and masks them.
 ///
 /// A secret of several lines is found line by line, too, since reports show lines; and every secret also as quoted
-/// in JSON and in Rust.
+/// in JSON and in Rust, and as it stands in an address or a form.
 #[derive(Clone)]
 pub struct Redactor {
     /// Longest first.
     secrets: Vec<Vec<u8>>,
     expression: Regex,
+}
+
+/// The ways in which a text may stand in an address or a form.
+fn encoded(text: &str) -> impl Iterator<Item = String> {
+    let sets = [&QUERY, &PATH, &USER, &PART].map(|set| utf8_percent_encode(text, set).to_string());
+    let form = sets[3].replace("%20", "+");
+    sets.into_iter().chain([form])
 }
 
 impl Redactor {
@@ -46,6 +62,7 @@ impl Redactor {
                 let debug = format!("{text:?}");
                 let unquoted = |quoted: &str| quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
                 secrets.extend([text.to_owned(), unquoted(&json), unquoted(&debug)].map(String::into_bytes));
+                secrets.extend(encoded(text).map(String::into_bytes));
             }
         }
         secrets.retain(|secret| secret.len() >= SHORTEST);
@@ -259,6 +276,16 @@ mod tests {
         assert_eq!(masked("{\"a\\\"b\\nsecond line\"}"), "{\"***\"}");
         assert_eq!(masked("-second line"), "-***");
         assert_eq!(masked("abc"), "abc", "too short to be masked");
+        let redactor = Redactor::new(["s3cr t/k\u{e9}@?&"]).expect("small").expect("a secret");
+        for spelling in [
+            "s3cr%20t/k%C3%A9@?&",
+            "s3cr%20t/k%C3%A9@%3F&",
+            "s3cr%20t%2Fk%C3%A9%40%3F&",
+            "s3cr%20t%2Fk%C3%A9%40%3F%26",
+            "s3cr+t%2Fk%C3%A9%40%3F%26",
+        ] {
+            assert_eq!(redactor.bytes(spelling.as_bytes()), b"***".as_slice(), "{spelling}");
+        }
         assert!(Redactor::new(["abc"]).expect("small").is_none());
         assert!(!format!("{redactor:?}").contains("hunter"));
     }

@@ -295,6 +295,23 @@ http:
 }
 
 #[test]
+fn secrets_are_masked_in_addresses_that_redirects_lead_to() {
+    let server = Server::start();
+    let text = format!(
+        "name: a
+secrets: [TOKEN]
+env: {{ TOKEN: 'se&cr et' }}
+http: '{}/away?/nowhere/{{{{ env.TOKEN }}}}'
+",
+        server.url()
+    );
+    let run = Suite::of("a.test.yaml", &text).run(&[]).expect_code(1);
+    for text in [run.stdout.as_str(), run.junit.as_deref().unwrap_or_default()] {
+        assert!(text.contains("/nowhere/***") && !text.contains("cr%20et"), "{text}");
+    }
+}
+
+#[test]
 fn a_socket_of_this_machine_can_be_connected_to() {
     use std::io::{Read as _, Write as _};
     let folder = tempfile::TempDir::new().expect("a folder");
