@@ -118,13 +118,16 @@ fn what_the_case_says_wins_and_exceptions_are_asked_directly() {
     run(&except, &[]).expect_code(0);
     run(&case, &[("NO_PROXY", "127.0.0.0/8")]).expect_code(0);
     assert_eq!(proxy.requests().len(), 3);
-    // A failure shows how to ask in the same way.
-    let failure = run(&format!("{case}\nexpect: {{ status: 404 }}"), &[]).expect_code(1);
-    assert!(
-        failure.stdout.contains(&format!("curl -i -x {address} --compressed {}/hello", server.url())),
-        "{}",
-        failure.stdout
-    );
+    // A failure shows how to ask in the same way, also where it masks secrets.
+    for secrets in ["", "secrets: [OTHER]\ninherit_env: [OTHER]\n"] {
+        let failing = format!("{secrets}{case}\nexpect: {{ status: 404 }}");
+        let failure = run(&failing, &[("OTHER", "hunter22")]).expect_code(1);
+        assert!(
+            failure.stdout.contains(&format!("curl -i -x {address} --compressed {}/hello", server.url())),
+            "{}",
+            failure.stdout
+        );
+    }
 }
 
 #[test]

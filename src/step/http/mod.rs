@@ -118,6 +118,7 @@ fn begin(
     // In an address, a secret may be written in a way in which it is not found any more.
     let masked = around.redactor.map(|redactor| redactor.variables(around.variables));
     let shown = masked.and_then(|variables| Request::of(model, &variables, &around.case.folder).ok());
+    let shown = shown.map(|shown| Request { proxies: request.proxies.clone(), ..shown });
     let shown = shown.as_ref().unwrap_or(&request);
     record.command = curl::line(shown, client.cookies(shown).as_deref(), decodes);
     client.begin(&request, deadline);
