@@ -121,6 +121,13 @@ impl Problem {
         Self { span, message: message.into(), suggestion: None, first: None, nearer: None }
     }
 
+    /// Something of a feature that this program or test target was built without.
+    pub(crate) fn not_built(span: Span, feature: &str) -> Self {
+        Self::new(span, format!("this partest was built without the feature `{feature}`")).help(format!(
+            "add `{feature}` to the features of partest: in Cargo.toml, or behind `--features` of `cargo install`"
+        ))
+    }
+
     /// Says how to put it right.
     pub(crate) fn help(mut self, suggestion: impl Into<String>) -> Self {
         // It may repeat what was written.

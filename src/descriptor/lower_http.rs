@@ -62,7 +62,7 @@ macro_rules! common {
 impl Lowering<'_> {
     /// A request.
     pub(crate) fn http(&mut self, raw: &Spanned<Box<RawHttp>>) -> Option<StepAction> {
-        self.refuse_unless_built_in("http", raw.span)?;
+        self.refuse_unless_built_in(raw.span)?;
         let body = self.body_of(raw);
         let method = match &raw.method {
             Some(method) => self.method(method),
@@ -76,7 +76,7 @@ impl Lowering<'_> {
 
     /// A download.
     pub(crate) fn download(&mut self, raw: &Spanned<Box<RawDownload>>) -> Option<StepAction> {
-        self.refuse_unless_built_in("download", raw.span)?;
+        self.refuse_unless_built_in(raw.span)?;
         let to = match &raw.to {
             Some(to) => {
                 let checked = paths::check(to, Reach::Below, to.span);
@@ -92,12 +92,11 @@ impl Lowering<'_> {
         Some(StepAction::Download(Box::new(DownloadStep { request, to: to? })))
     }
 
-    fn refuse_unless_built_in(&mut self, key: &str, span: Span) -> Option<()> {
+    fn refuse_unless_built_in(&mut self, span: Span) -> Option<()> {
         if IS_BUILT_IN {
             return Some(());
         }
-        let message = format!("this partest was built without the feature `http`, which `{key}` needs");
-        self.problems.push(Problem::new(span, message));
+        self.problems.push(Problem::not_built(span, "http"));
         None
     }
 

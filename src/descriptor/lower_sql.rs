@@ -67,10 +67,7 @@ fn check_url(url: &Text, schemes: [Scheme; 3]) -> Result<(), Problem> {
         return Err(problem.help(suggest(scheme, "known kinds", &names).unwrap_or_else(|| help.to_owned())));
     };
     if !is_built {
-        let message = format!("this partest was built without the feature `{feature}`");
-        return Err(
-            Problem::new(url.span, message).help(format!("cargo install partest --features {feature}"))
-        );
+        return Err(Problem::not_built(url.span, feature));
     }
     let is_whole = known.len() == url.len();
     let begins = |text: &str| rest.starts_with(text) || (!is_whole && text.starts_with(rest));
@@ -255,7 +252,7 @@ mod tests {
             let problem = check_url(&url(text), without).expect_err("refused");
             let told = format!("{problem:?}");
             assert!(told.contains(&format!("built without the feature `{feature}`")), "{told}");
-            assert!(told.contains(&format!("cargo install partest --features {feature}")), "{told}");
+            assert!(told.contains(&format!("add `{feature}` to the features")), "{told}");
         }
         let with = SCHEMES.map(|(name, feature, _)| (name, feature, true));
         for text in ["postgres://h", "postgresql:{{ rest }}", "postgres:/{{ rest }}", "{{ url }}", "sqlite:x"]
