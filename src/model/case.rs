@@ -248,7 +248,7 @@ fn made_of_each_other(mut waiting: Vec<(&str, BTreeSet<String>)>) -> Vec<&str> {
 /// The variables of the environment that a text names.
 fn variables_of(text: &Template) -> BTreeSet<String> {
     // To read a template for its names takes time.
-    if !text.source().contains("env.") {
+    if !text.source().contains("env") {
         return BTreeSet::new();
     }
     let names = text.names().into_iter();

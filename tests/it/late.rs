@@ -240,7 +240,7 @@ fn variables_of_the_environment_may_be_made_of_others() {
         r#"
 cases:
   - name: of others
-    env: { A: "{{ env.C }}/a", B: /opt, C: "{{ env.B }}/c" }
+    env: { A: "{{ env .C }}/a", B: /opt, C: "{{ env.B }}/c" }
     run: 'test "$A $B $C" = "/opt/c/a /opt /opt/c"'
   - name: inherited
     inherit_env: [OUTER]
