@@ -255,6 +255,12 @@ impl StepResult {
         Self { failures: vec![failure], ..Self::new(record, Outcome::Errored) }
     }
 
+    /// A step that could not be started, since what it asks is not there yet.
+    fn not_connected(record: StepRecord, position: &Position, message: String) -> Self {
+        let failure = Failure::new(FailureKind::Connection, position.clone(), message);
+        Self { failures: vec![failure], ..Self::new(record, Outcome::Errored) }
+    }
+
     /// A step whose time is over.
     fn timed_out(step: &Step, record: StepRecord, around: &Surroundings<'_>) -> Self {
         let message = format!("timed out after {}", time_limit(step, around));

@@ -33,7 +33,7 @@ pub(super) fn execute(
         tries += 1;
         let mut result = once(both.earlier(Deadline::after(own_limit)));
         leaked.append(&mut result.leaked);
-        if !matches!(result.outcome, Outcome::Failed | Outcome::TimedOut) {
+        if !may_come_true(&result) {
             return StepResult { leaked, ..result };
         }
         // What a try that ran into the end would have said is not known; the one before it said something.
@@ -59,6 +59,17 @@ pub(super) fn execute(
         }
         around.spill.inspect(|spill| spill.set_aside());
         before = Some(last);
+    }
+}
+
+/// Whether a try has not come to what is waited for, but a later one may: what it asks may not be there yet.
+fn may_come_true(result: &StepResult) -> bool {
+    match result.outcome {
+        Outcome::Failed | Outcome::TimedOut => true,
+        Outcome::Errored => {
+            result.failures.first().is_some_and(|failure| failure.kind == FailureKind::Connection)
+        }
+        Outcome::Passed | Outcome::Skipped(_) => false,
     }
 }
 

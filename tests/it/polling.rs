@@ -45,6 +45,33 @@ fn the_last_try_is_shown_with_the_number_of_tries() {
 }
 
 #[test]
+fn a_database_that_is_not_there_yet_is_waited_for() {
+    let suite = Suite::of(
+        "a.test.yaml",
+        "
+cases:
+  - name: makes
+    steps:
+      - sleep: 300ms
+      - sql: {url: 'sqlite:{{ run_dir }}/new.db', query: 'create table t (a); insert into t values (1);'}
+      - run: mv {{ run_dir }}/new.db {{ run_dir }}/a.db
+  - name: waits
+    sql: {url: 'sqlite:{{ run_dir }}/a.db?mode=ro', query: select a from t}
+    until: {every: 20ms, for: 20s}
+    expect: {rows: [{a: 1}]}
+",
+    );
+    suite.run(&["-j", "2"]).expect_code(0);
+    #[cfg(feature = "postgres")]
+    for (url, is_tried_again) in [("postgres://u@127.0.0.1:1/db", true), ("sqlite:a.db?mode=rx", false)] {
+        let text =
+            format!("name: a\nsql: {{url: '{url}', query: select 1}}\nuntil: {{every: 20ms, for: 200ms}}\n");
+        let (verdict, message) = Suite::of("a.test.yaml", &text).run(&[]).expect_code(1).verdict("a");
+        assert_eq!((verdict, message.contains(" (tried ")), ("error", is_tried_again), "{message}");
+    }
+}
+
+#[test]
 fn a_try_that_hangs_is_bounded_by_the_time_that_is_left() {
     let hangs = "name: a\nrun: [sleep, '60']\ngrace: 100ms\nuntil: {every: 10ms, for: 500ms}\n";
     let (run, took) = timed(&Suite::of("a.test.yaml", hangs), 1);

@@ -81,7 +81,9 @@ impl Default for Answer {
 enum Trouble {
     /// The database refuses one.
     Refused(Refusal),
-    /// There is no database.
+    /// There is no database, and there may be one later.
+    Absent(String),
+    /// It cannot be used as it is asked for.
     Unusable(String),
     /// The time was over, or the run was stopped, while this was done.
     Stopped(String),
@@ -224,6 +226,7 @@ pub(super) fn execute(
             judge::compare(step, &observed(answer, around), record, deadline, around)
         }
         Err(Trouble::Unusable(message)) => StepResult::not_started(record, &step.position, message),
+        Err(Trouble::Absent(message)) => StepResult::not_connected(record, &step.position, message),
         Err(Trouble::Stopped(_)) if around.cancellation.is_requested() => {
             StepResult::interrupted(record, Vec::new())
         }

@@ -105,10 +105,14 @@ impl<'a> Source<'a> {
 fn unusable(place: &str, error: &rusqlite::Error) -> Trouble {
     let Wrong { message, code, .. } = Wrong::of(error);
     let code = code.map_or(String::new(), |code| format!(" ({code})"));
-    Trouble::Unusable(match message.contains(place) {
+    let message = match message.contains(place) {
         true => format!("{message}{code}"),
         false => format!("{place}: {message}{code}"),
-    })
+    };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) => Trouble::Absent(message),
+        _ => Trouble::Unusable(message),
+    }
 }
 
 fn carry_out(connection: &mut Connection, work: &Work<'_>) -> Result<Answer, Trouble> {

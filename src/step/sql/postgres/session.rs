@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
 
 use crate::process::Cancellation;
@@ -99,7 +100,7 @@ impl Session {
                 }
             }
         }
-        Err(Trouble::Unusable(last))
+        Err(Trouble::Absent(last))
     }
 
     /// Connects to a server, at the first of its addresses that answers.
@@ -198,9 +199,11 @@ fn routes(place: &Place, limits: &Limits) -> Result<Vec<Route>, Fault> {
 
 /// Why a server does not want us.
 fn unwelcome(route: &Route, error: &Error) -> Fault {
+    let is_starting = error.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
     let message = match error.is_closed() {
         true => "the server closed the connection before it was ready".to_owned(),
         false => trouble::chain(error),
     };
-    Fault::Refused(format!("{}: {message}", route.name()))
+    let message = format!("{}: {message}", route.name());
+    if is_starting || error.is_closed() { Fault::Unreachable(message) } else { Fault::Refused(message) }
 }
