@@ -29,9 +29,8 @@ pub(super) struct Trying<'a> {
 /// What has come of a case so far.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
-    attempts: Vec<Attempt>,
-    /// Golden files that differed in the last attempt.
-    changes: Vec<GoldenChange>,
+    /// Every attempt, with the golden files that differed in it.
+    attempts: Vec<(Attempt, Vec<GoldenChange>)>,
 }
 
 impl Tries {
@@ -67,9 +66,10 @@ pub(super) fn run(case: &TestCase, trying: &Trying<'_>, mut tries: Tries, retryi
     let (ended, values) = loop {
         let number = tries.next();
         let Tried { attempt, goldens, captured } = guarded(case, trying, number);
-        let has_failed = is_failure(&attempt.outcome);
-        tries.attempts.push(attempt);
-        tries.changes = goldens;
+        // A golden file is a failure that is forgiven at the end only: the next attempt may find it right.
+        let has_failed =
+            is_failure(&attempt.outcome) || attempt.outcome == Outcome::Passed && !goldens.is_empty();
+        tries.attempts.push((attempt, goldens));
         if !has_failed || number > most {
             break (Ended::Settled, captured);
         }
@@ -86,9 +86,7 @@ pub(super) fn run(case: &TestCase, trying: &Trying<'_>, mut tries: Tries, retryi
         }
         retrying(tries.next());
     };
-    let Tries { mut attempts, changes } = tries;
-    let last = attempts.last_mut();
-    let updated = last.map(|last| settle(case, last, changes, trying.goldens)).unwrap_or_default();
+    let (attempts, updated) = settle(case, tries, trying.goldens.filter(|_| ended != Ended::Interrupted));
     let mut result = CaseResult { updated, ..conclude(case, attempts, trying.policy.flaky) };
     match ended {
         Ended::Settled => {}
@@ -101,10 +99,7 @@ pub(super) fn run(case: &TestCase, trying: &Trying<'_>, mut tries: Tries, retryi
 
 /// The result of a case that would have been tried again, had the run not been stopped.
 pub(super) fn interrupted(case: &TestCase, tries: Tries) -> CaseResult {
-    let Tries { mut attempts, changes } = tries;
-    if let Some(last) = attempts.last_mut() {
-        settle(case, last, changes, None);
-    }
+    let (attempts, _) = settle(case, tries, None);
     let result = conclude(case, attempts, FlakyVerdict::Pass);
     CaseResult { outcome: Outcome::Skipped(Skip::Interrupted), ..result }
 }
@@ -125,32 +120,57 @@ fn chance() -> f64 {
     random as f64 / u64::MAX as f64
 }
 
-/// Makes the changes to golden files that the last attempt asks for; those that cannot be made are failures.
-fn settle(
+/// Makes the changes to golden files that the last attempt asks for. To those before it theirs were failures; but one
+/// that saw just what is now written would have passed, and is not told of: the case is not flaky.
+fn settle(case: &TestCase, tries: Tries, goldens: Option<&Updater>) -> (Vec<Attempt>, Vec<UpdatedGolden>) {
+    let mut earlier = tries.attempts;
+    let Some((mut last, changes)) = earlier.pop() else { return (Vec::new(), Vec::new()) };
+    let updated = update(case, &mut last, &changes, goldens);
+    if last.outcome == Outcome::Passed && !updated.is_empty() {
+        earlier.retain(|(attempt, seen)| attempt.outcome != Outcome::Passed || !is_same(seen, &changes));
+    }
+    let failed = earlier.into_iter().map(|(mut attempt, changes)| {
+        update(case, &mut attempt, &changes, None);
+        attempt
+    });
+    (failed.chain([last]).collect(), updated)
+}
+
+/// Whether both would make the same of the golden files.
+fn is_same(some: &[GoldenChange], others: &[GoldenChange]) -> bool {
+    let alike = |(one, other): (&GoldenChange, &GoldenChange)| {
+        (&one.path, &one.content) == (&other.path, &other.content)
+    };
+    some.len() == others.len() && some.iter().zip(others).all(alike)
+}
+
+/// Makes the changes to golden files that an attempt asks for; those that cannot be made are failures.
+fn update(
     case: &TestCase,
-    last: &mut Attempt,
-    changes: Vec<GoldenChange>,
+    attempt: &mut Attempt,
+    changes: &[GoldenChange],
     goldens: Option<&Updater>,
 ) -> Vec<UpdatedGolden> {
     let mut updated = Vec::new();
-    for mut change in changes {
+    for change in changes {
         // What a case that is known to fail prints must not become what is expected of it, nor what one printed
         // that did not come to its end.
         let is_of_use =
-            matches!(last.outcome, Outcome::Passed | Outcome::Failed) && case.expected_failure.is_none();
+            matches!(attempt.outcome, Outcome::Passed | Outcome::Failed) && case.expected_failure.is_none();
         let applied = match goldens.filter(|_| is_of_use) {
             None => Err(None),
-            Some(updater) => updater.apply(&change).map_err(|error| Some(error.to_string())),
+            Some(updater) => updater.apply(change).map_err(|error| Some(error.to_string())),
         };
         match applied {
             Ok(done) => updated.push(done),
             Err(reason) => {
+                let mut failure = change.failure.clone();
                 if let Some(reason) = reason {
-                    change.failure.message.push_str(&format!("; {reason}"));
+                    failure.message.push_str(&format!("; {reason}"));
                 }
-                last.failures.push(change.failure);
-                if last.outcome == Outcome::Passed {
-                    last.outcome = Outcome::Failed;
+                attempt.failures.push(failure);
+                if attempt.outcome == Outcome::Passed {
+                    attempt.outcome = Outcome::Failed;
                 }
             }
         }

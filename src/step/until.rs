@@ -6,8 +6,8 @@ use crate::model::{Failure, FailureKind, Late, Outcome, Step, StepRecord, Until}
 use crate::step::{StepResult, Surroundings, own_limit};
 use crate::time::{Deadline, format_duration};
 
-/// Tries until a try passes, cannot start at all, or the time is over: that of `until`, or before it `deadline`.
-/// `once` makes one try, which must be over by the deadline it is given.
+/// Tries until a try passes and no golden file is to be changed for it, cannot start at all, or the time is over: that
+/// of `until`, or before it `deadline`. `once` makes one try, which must be over by the deadline it is given.
 pub(super) fn execute(
     step: &Step,
     until: &Late<Until>,
@@ -62,14 +62,16 @@ pub(super) fn execute(
     }
 }
 
-/// Whether a try has not come to what is waited for, but a later one may: what it asks may not be there yet.
+/// Whether a try has not come to what is waited for, but a later one may: what it asks may not be there yet, and a golden
+/// file that differs may hold just what the next try gives; that of the last is written.
 fn may_come_true(result: &StepResult) -> bool {
     match result.outcome {
+        Outcome::Passed => !result.goldens.is_empty(),
         Outcome::Failed | Outcome::TimedOut => true,
         Outcome::Errored => {
             result.failures.first().is_some_and(|failure| failure.kind == FailureKind::Connection)
         }
-        Outcome::Passed | Outcome::Skipped(_) => false,
+        Outcome::Skipped(_) => false,
     }
 }
 

@@ -210,3 +210,52 @@ fn a_golden_file_under_not_is_never_made() {
     suite.run(&["--update"]).expect_code(1);
     assert!(!suite.path().join("no.txt").exists());
 }
+
+#[test]
+fn what_is_tried_again_is_tried_again_before_a_golden_is_rewritten() {
+    let text = r#"{ "defaults": { "expect": { "stdout": { "file": "{{ case }}.txt" } } }, "cases": [
+  { "name": "poll", "run": "echo >> n; [ $(wc -l < n) -ge 3 ] && echo ready || echo wait", "until": { "every": "10ms", "for": "5s" } },
+  { "name": "flaky", "run": "[ {{ attempt }} = 2 ] && echo good || echo bad", "retries": 1 }
+] }"#;
+    let suite = Suite::of("a.test.json", text).file("poll.txt", "ready\n").file("flaky.txt", "good\n");
+    let run = update(&suite, &[], None).expect_code(0);
+    assert!(!run.stdout.contains("updated:"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 passed") && run.stdout.contains("1 flaky"), "{}", run.stdout);
+    for (name, content) in [("poll.txt", "ready\n"), ("flaky.txt", "good\n")] {
+        assert_eq!(fs::read_to_string(suite.path().join(name)).expect("there"), content);
+    }
+}
+
+#[test]
+fn what_the_last_try_saw_is_written_when_none_matches() {
+    let text = r#"{ "defaults": { "expect": { "stdout": { "file": "{{ case }}.txt" } } }, "cases": [
+  { "name": "poll", "run": "echo >> n; [ $(wc -l < n) -ge 3 ] && echo new || echo wait", "until": { "every": "10ms", "for": "1s" } },
+  { "name": "steady", "run": "echo new", "retries": 2 },
+  { "name": "flaky", "run": "[ {{ attempt }} = 2 ] && echo new || echo bad", "retries": 1 }
+] }"#;
+    let suite = Suite::of("a.test.json", text).file("poll.txt", "old\n").file("flaky.txt", "old\n");
+    let run = update(&suite, &[], None).expect_code(0);
+    for line in
+        ["updated: poll.txt", "created: steady.txt", "updated: flaky.txt", "attempt 1: stdout: expected"]
+    {
+        assert!(run.stdout.contains(line), "{line}\n{}", run.stdout);
+    }
+    assert!(run.stdout.contains("2 passed") && run.stdout.contains("1 flaky"), "{}", run.stdout);
+    for name in ["poll.txt", "steady.txt", "flaky.txt"] {
+        assert_eq!(fs::read_to_string(suite.path().join(name)).expect("there"), "new\n", "{name}");
+    }
+    let run = update(&suite, &["--filter", "::steady", "--flaky", "fail"], None).expect_code(0);
+    assert!(!run.stdout.contains("updated:"), "{}", run.stdout);
+}
+
+#[test]
+fn a_case_that_was_not_over_in_time_changes_nothing() {
+    let text = r#"{ "name": "late", "timeout": "500ms", "steps": [
+  { "sleep": "200ms" },
+  { "run": "echo new", "until": { "every": "10ms", "for": "400ms" }, "expect": { "stdout": { "file": "late.txt" } } }
+] }"#;
+    let suite = Suite::of("a.test.json", text);
+    let run = update(&suite, &[], None).expect_code(1);
+    assert!(run.verdict("late").1.contains("before what `until` waits for"), "{:?}", run.verdict("late"));
+    assert!(!suite.path().join("late.txt").exists());
+}
