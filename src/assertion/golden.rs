@@ -4,7 +4,8 @@ use crate::assertion::content::{self, LARGEST_FILE, Reading};
 use crate::assertion::diff;
 use crate::assertion::large::Side;
 use crate::assertion::matcher::{Context, Problem};
-use crate::model::Golden;
+use crate::assertion::normalize::normalize;
+use crate::model::{Golden, Test};
 
 impl Context<'_> {
     /// Whether the content is that of the golden file, byte by byte.
@@ -51,6 +52,23 @@ impl Context<'_> {
             _ => return Err(Problem::undecided(format!("{}: the golden file {name} is no file", self.name))),
         };
         Err(problem.with_golden(path, found))
+    }
+
+    /// What there would be to say of the golden file that a test which holds has matched, if it differed. Of a
+    /// large one nothing: it is not rewritten.
+    pub(crate) fn matched(&self, test: &Test) -> Option<Problem> {
+        match test {
+            Test::File(golden) => {
+                let (name, path) = golden.resolve(self.setting.folder, self.setting.variables).ok()?;
+                let message = format!("{} is what the golden file {name} held", self.name);
+                Some(Problem::decided(message).with_golden(path, self.whole().ok()?))
+            }
+            Test::Normalized { by, test } => {
+                let reading = Reading::Normalized(normalize(self.whole().ok()?, by, self.setting).ok()?);
+                Context { reading, ..*self }.matched(test)
+            }
+            _ => None,
+        }
     }
 
     /// Both contents, where one of them is a large file and the other is known.

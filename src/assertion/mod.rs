@@ -45,6 +45,9 @@ pub struct Setting<'a> {
     pub folder: &'a Path,
     /// The private home directory of the attempt, if it has one.
     pub home: Option<&'a Path>,
+    /// Whether golden files are told of that hold just what was seen, too: where some are rewritten, that is of
+    /// interest.
+    pub tells_matches: bool,
     /// Whether a long look at a large file may go on; where it may not, what was asked of it fails as
     /// a timeout.
     pub go_on: &'a (dyn Fn() -> bool + Sync),
@@ -56,17 +59,17 @@ impl fmt::Debug for Setting<'_> {
     }
 }
 
-/// A check that does not hold.
+/// A check that does not hold, or holds because of a golden file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Something is not as expected.
     Failure(Failure),
-    /// A golden file differs, and nothing else is wrong.
+    /// A golden file differs, or is just as it should be, and nothing else is wrong.
     Golden(GoldenChange),
 }
 
 impl Finding {
-    /// What is wrong.
+    /// What is wrong, or would be if the golden file differed.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {
@@ -75,7 +78,8 @@ impl Finding {
     }
 }
 
-/// Every check that does not hold, in the order of the checks, each with the place that asked for it.
+/// Every check that does not hold, in the order of the checks, each with the place that asked for it; and the golden
+/// files that match, if `setting` says so.
 ///
 /// Templates are rendered with the variables of `setting`; one that cannot be rendered is a failure of its check.
 #[must_use]
@@ -90,15 +94,21 @@ fn check_one(
     setting: &Setting<'_>,
     files: &mut Files<'_>,
 ) -> Option<Finding> {
-    let problem = reading(&check.subject, observation, setting, files).and_then(|(name, reading)| {
+    let test = &check.matcher.test;
+    let looked = reading(&check.subject, observation, setting, files).and_then(|(name, reading)| {
         let context = Context { name: &name, reading, is_found: false, setting };
-        context.apply(&check.matcher.test)
+        context.apply(test)?;
+        Ok(if setting.tells_matches { context.matched(test) } else { None })
     });
-    let Problem { kind, message, detail, golden, .. } = problem.err()?;
+    let (problem, differs) = match looked {
+        Ok(matched) => (matched?, false),
+        Err(problem) => (problem, true),
+    };
+    let Problem { kind, message, detail, golden, .. } = problem;
     let failure = Failure { kind, position: check.matcher.position.clone(), step: None, message, detail };
     Some(match golden {
         None => Finding::Failure(failure),
-        Some((path, content)) => Finding::Golden(GoldenChange { path, content, failure }),
+        Some((path, content)) => Finding::Golden(GoldenChange { path, content, differs, failure }),
     })
 }
 

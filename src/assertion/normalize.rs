@@ -113,7 +113,8 @@ mod tests {
             ("dir".to_owned(), json!("/tmp")),
         ]);
         let home = Some(Path::new("/tmp/run/1/home"));
-        let setting = Setting { variables: &variables, folder: Path::new("/tmp"), home, go_on: &|| true };
+        let folder = Path::new("/tmp");
+        let setting = Setting { variables: &variables, folder, home, tells_matches: false, go_on: &|| true };
         normalize(text.as_bytes(), by, &setting).ok().expect("every value is known")
     }
 

@@ -38,7 +38,13 @@ fn apply(subject: Subject, test: Test, observation: &Observation) -> Option<Fail
     let mut failures = check(
         &checks,
         observation,
-        &Setting { variables: &variables, folder: Path::new("/nonexistent"), home: None, go_on: &|| true },
+        &Setting {
+            variables: &variables,
+            folder: Path::new("/nonexistent"),
+            home: None,
+            tells_matches: false,
+            go_on: &|| true,
+        },
     );
     assert!(failures.len() <= 1);
     let failure = failures.pop()?.into_failure();
@@ -352,6 +358,7 @@ fn every_failed_check_is_reported_in_order() {
             variables: &Variables::new(),
             folder: Path::new("/nonexistent"),
             home: None,
+            tells_matches: false,
             go_on: &|| true,
         },
     )

@@ -23,8 +23,9 @@ pub struct Updater {
     root: PathBuf,
     /// Whether a file is one that partest itself reads, by its name.
     is_read: fn(&Path) -> bool,
-    /// What was written, as a hash of the content: two cases may share a golden, but not disagree about it.
-    written: Mutex<HashMap<PathBuf, u64>>,
+    /// What each file holds that a case has written or matched, as a hash of the content: two cases may share a
+    /// golden, but not disagree about it.
+    settled: Mutex<HashMap<PathBuf, u64>>,
 }
 
 /// Why a golden file is not rewritten.
@@ -36,9 +37,12 @@ pub enum UpdateError {
     /// It says what is run.
     #[error("it is not rewritten, since partest reads it itself: {0}")]
     Read(PathBuf),
-    /// Another case has given it another content in the same run.
-    #[error("it is not rewritten, since another case has just given it another content: {0}")]
+    /// Something else has given it another content in the same run, or has found it right.
+    #[error("it is not rewritten, since another case or step of this run has another content for it: {0}")]
     Disputed(PathBuf),
+    /// It was right, and something else has given it another content in the same run.
+    #[error("it has just been given another content by another case or step: {0}")]
+    Taken(PathBuf),
     /// The operating system refuses.
     #[error("it cannot be rewritten: {path}: {cause}")]
     Io {
@@ -54,14 +58,30 @@ impl Updater {
     /// it, and a descriptor that names itself, is never rewritten.
     #[must_use]
     pub fn new(root: PathBuf, is_read: fn(&Path) -> bool) -> Self {
-        Self { root, is_read, written: Mutex::new(HashMap::new()) }
+        Self { root, is_read, settled: Mutex::new(HashMap::new()) }
     }
 
-    /// Gives a golden file its new content, making it and its folders where they do not exist. The mode is kept.
+    /// Gives a golden file that differs its new content, making it and its folders where they do not exist, and
+    /// says so. The mode is kept. Of one that does not differ it is noted that it has to stay so.
     ///
     /// # Errors
     /// [`UpdateError`]; the file is then as it was.
-    pub fn apply(&self, change: &GoldenChange) -> Result<UpdatedGolden, UpdateError> {
+    pub fn apply(&self, change: &GoldenChange) -> Result<Option<UpdatedGolden>, UpdateError> {
+        if change.differs { self.rewrite(change).map(Some) } else { self.keep(change).map(|()| None) }
+    }
+
+    fn keep(&self, golden: &GoldenChange) -> Result<(), UpdateError> {
+        // One that has gone meanwhile cannot be rewritten, either.
+        let Ok(target) = golden.path.canonicalize() else { return Ok(()) };
+        let hash = hash(&golden.content);
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if *settled.entry(target).or_insert(hash) == hash {
+            return Ok(());
+        }
+        Err(UpdateError::Taken(golden.path.clone()))
+    }
+
+    fn rewrite(&self, change: &GoldenChange) -> Result<UpdatedGolden, UpdateError> {
         let io = |cause| UpdateError::Io { path: change.path.clone(), cause };
         let root = self.root.canonicalize().map_err(io)?;
         let existing = nearest_existing(&change.path);
@@ -85,21 +105,25 @@ impl Updater {
         if is_read(&target) {
             return Err(UpdateError::Read(change.path.clone()));
         }
-        let mut hasher = DefaultHasher::new();
-        change.content.hash(&mut hasher);
-        let hash = hasher.finish();
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        match written.get(&target) {
+        let hash = hash(&change.content);
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        match settled.get(&target) {
             Some(earlier) if *earlier != hash => return Err(UpdateError::Disputed(change.path.clone())),
             Some(_) => {}
             None => {
                 replace(&target, &change.content).map_err(io)?;
-                written.insert(target.clone(), hash);
+                settled.insert(target.clone(), hash);
             }
         }
         let shown = target.strip_prefix(&root).unwrap_or(&target).to_string_lossy().into_owned();
         Ok(UpdatedGolden { path: shown, created, detail: change.failure.detail.clone() })
     }
+}
+
+fn hash(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The path itself if there is something, else the nearest folder above it.
@@ -143,7 +167,7 @@ mod tests {
     fn change(path: &Path, content: &str) -> GoldenChange {
         let position = Position { file: "a.test.json".into(), line: 1, column: 1 };
         let failure = Failure::new(FailureKind::Expectation, position, "stdout differs".to_owned());
-        GoldenChange { path: path.to_owned(), content: content.into(), failure }
+        GoldenChange { path: path.to_owned(), content: content.into(), differs: true, failure }
     }
 
     #[test]
@@ -151,12 +175,12 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let updater = updater(root.path());
         let new = root.path().join("a/b/new.txt");
-        let updated = updater.apply(&change(&new, "one")).expect("updated");
+        let updated = updater.apply(&change(&new, "one")).expect("updated").expect("written");
         assert_eq!((updated.path.as_str(), updated.created), ("a/b/new.txt", true));
         let old = root.path().join("old.txt");
         fs::write(&old, "two").expect("written");
         fs::set_permissions(&old, Permissions::from_mode(0o750)).expect("allowed");
-        let updated = updater.apply(&change(&old, "three")).expect("updated");
+        let updated = updater.apply(&change(&old, "three")).expect("updated").expect("written");
         assert!(!updated.created);
         assert_eq!(fs::read_to_string(&old).expect("readable"), "three");
         assert_eq!(old.metadata().expect("there").permissions().mode() & 0o777, 0o750);
@@ -189,7 +213,7 @@ mod tests {
         fs::write(root.path().join("file"), "old").expect("written");
         symlink("file", root.path().join("link")).expect("linked");
         let updater = updater(root.path());
-        updater.apply(&change(&root.path().join("link"), "new")).expect("updated");
+        updater.apply(&change(&root.path().join("link"), "new")).expect("updated").expect("written");
         assert!(root.path().join("link").symlink_metadata().expect("there").is_symlink());
         assert_eq!(fs::read_to_string(root.path().join("file")).expect("readable"), "new");
     }
@@ -203,6 +227,24 @@ mod tests {
         updater.apply(&change(&path, "a")).expect("the same");
         assert!(matches!(updater.apply(&change(&path, "b")), Err(UpdateError::Disputed(_))));
         assert_eq!(fs::read_to_string(&path).expect("readable"), "a");
+    }
+
+    #[test]
+    fn what_has_matched_is_kept_and_what_was_rewritten_has_not_matched() {
+        let root = tempfile::tempdir().expect("a folder");
+        let updater = updater(root.path());
+        let [kept, taken] = ["kept", "taken"].map(|name| root.path().join(name));
+        for path in [&kept, &taken] {
+            fs::write(path, "a").expect("written");
+        }
+        let matched = |path: &Path| GoldenChange { differs: false, ..change(path, "a") };
+        for _ in 0..2 {
+            assert_eq!(updater.apply(&matched(&kept)).expect("as it was"), None);
+        }
+        assert!(matches!(updater.apply(&change(&kept, "b")), Err(UpdateError::Disputed(_))));
+        updater.apply(&change(&taken, "b")).expect("updated");
+        assert!(matches!(updater.apply(&matched(&taken)), Err(UpdateError::Taken(_))));
+        assert_eq!([kept, taken].map(|path| fs::read_to_string(path).expect("readable")), ["a", "b"]);
     }
 
     #[test]

@@ -25,14 +25,16 @@ pub enum GoldenError {
     Outside(String),
 }
 
-/// What a golden file should hold instead, if what was seen is right.
+/// What a golden file should hold, if what was seen is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoldenChange {
     /// Which file, absolute.
     pub path: PathBuf,
-    /// All of its new content.
+    /// All of that content.
     pub content: Vec<u8>,
-    /// What is said when it stays as it is.
+    /// Whether it holds something else, or is not there. Another file is only to stay as it is.
+    pub differs: bool,
+    /// What is said when it does not hold that in the end.
     pub failure: Failure,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Trying<'a> {
 /// What has come of a case so far.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
-    /// Every attempt, with the golden files that differed in it.
+    /// Every attempt, with the golden files that differed or matched in it.
     attempts: Vec<(Attempt, Vec<GoldenChange>)>,
 }
 
@@ -67,8 +67,8 @@ pub(super) fn run(case: &TestCase, trying: &Trying<'_>, mut tries: Tries, retryi
         let number = tries.next();
         let Tried { attempt, goldens, captured } = guarded(case, trying, number);
         // A golden file is a failure that is forgiven at the end only: the next attempt may find it right.
-        let has_failed =
-            is_failure(&attempt.outcome) || attempt.outcome == Outcome::Passed && !goldens.is_empty();
+        let differs = goldens.iter().any(|golden| golden.differs);
+        let has_failed = is_failure(&attempt.outcome) || attempt.outcome == Outcome::Passed && differs;
         tries.attempts.push((attempt, goldens));
         if !has_failed || number > most {
             break (Ended::Settled, captured);
@@ -144,7 +144,8 @@ fn is_same(some: &[GoldenChange], others: &[GoldenChange]) -> bool {
     some.len() == others.len() && some.iter().zip(others).all(alike)
 }
 
-/// Makes the changes to golden files that an attempt asks for; those that cannot be made are failures.
+/// Makes the changes to golden files that an attempt asks for, unless the same attempt needs one as it is; those
+/// that cannot be made are failures, and so are the files that do not stay as they should.
 fn update(
     case: &TestCase,
     attempt: &mut Attempt,
@@ -152,17 +153,19 @@ fn update(
     goldens: Option<&Updater>,
 ) -> Vec<UpdatedGolden> {
     let mut updated = Vec::new();
-    for change in changes {
+    let (differing, matching): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.differs);
+    for change in matching.into_iter().chain(differing) {
         // What a case that is known to fail prints must not become what is expected of it, nor what one printed
         // that did not come to its end.
         let is_of_use =
             matches!(attempt.outcome, Outcome::Passed | Outcome::Failed) && case.expected_failure.is_none();
         let applied = match goldens.filter(|_| is_of_use) {
+            None if !change.differs => Ok(None),
             None => Err(None),
             Some(updater) => updater.apply(change).map_err(|error| Some(error.to_string())),
         };
         match applied {
-            Ok(done) => updated.push(done),
+            Ok(done) => updated.extend(done),
             Err(reason) => {
                 let mut failure = change.failure.clone();
                 if let Some(reason) = reason {

@@ -152,7 +152,8 @@ pub struct Ran {
 pub struct Tried {
     /// The attempt.
     pub attempt: Attempt,
-    /// Golden files that differ, where that is no failure but a change to be made.
+    /// Golden files that differ, where that is no failure but a change to be made; and those that are to stay as
+    /// they are.
     pub goldens: Vec<GoldenChange>,
     /// What its steps have captured.
     pub captured: Variables,

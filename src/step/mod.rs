@@ -90,7 +90,7 @@ pub struct StepResult {
     pub outcome: Outcome,
     /// What went wrong; empty when it passed.
     pub failures: Vec<Failure>,
-    /// The golden files that are to be changed.
+    /// The golden files that are to be changed, and those that are to stay as they are.
     pub goldens: Vec<GoldenChange>,
     /// What it gives to later steps; nothing unless it passed.
     pub captured: Vec<(String, serde_json::Value)>,
@@ -109,6 +109,7 @@ impl<'a> Surroundings<'a> {
             variables: self.variables,
             folder: &self.case.folder,
             home: home.map(|(_, path)| Path::new(path)),
+            tells_matches: self.goldens == Goldens::Update,
             go_on,
         }
     }

@@ -141,6 +141,60 @@ fn two_cases_cannot_disagree_about_a_golden() {
 }
 
 #[test]
+fn a_golden_that_holds_what_one_case_gives_is_not_rewritten_for_another() {
+    let text = r#"{ "defaults": { "run": "echo {{ case }}", "expect": { "stdout": { "file": "shared.txt" } } },
+  "cases": [{ "name": "one" }, { "name": "two", "after": ["one"] }, { "name": "fails", "after": ["one"], "xfail": "a bug" }] }"#;
+    let suite = Suite::of("a.test.json", text).file("shared.txt", "one\n");
+    let run = update(&suite, &[], None).expect_code(1);
+    assert_eq!(run.verdict("one").0, "passed");
+    assert!(run.verdict("two").1.contains("another case or step"), "{:?}", run.verdict("two"));
+    assert_eq!(fs::read_to_string(suite.path().join("shared.txt")).expect("there"), "one\n");
+}
+
+#[test]
+fn a_case_that_matched_a_golden_which_is_then_rewritten_fails() {
+    let text = r#"{ "cases": [
+  { "name": "one", "steps": [
+    { "run": "echo one", "expect": { "stdout": { "file": "shared.txt" } } },
+    { "run": "touch {{ dir }}/seen; until grep two {{ dir }}/shared.txt; do sleep 0.01; done" }
+  ] },
+  { "name": "two", "run": "until [ -e {{ dir }}/seen ]; do sleep 0.01; done; echo two", "expect": { "stdout": { "file": "shared.txt" } } }
+] }"#;
+    let suite = Suite::of("a.test.json", text).file("shared.txt", "one\n");
+    let run = update(&suite, &["-j2"], None).expect_code(1);
+    assert_eq!(run.verdict("two").0, "passed");
+    assert!(
+        run.verdict("one").1.contains("has just been given another content by another"),
+        "{:?}",
+        run.verdict("one")
+    );
+}
+
+#[test]
+fn steps_and_streams_of_one_case_cannot_disagree_about_a_golden() {
+    let text = r#"{ "cases": [
+  { "name": "steps", "steps": [
+    { "run": "echo two", "expect": { "stdout": { "file": "steps.txt" } } },
+    { "run": "echo one", "expect": { "stdout": { "normalize": ["ansi"], "file": "steps.txt" } } }
+  ] },
+  { "name": "streams", "run": "echo one; echo two >&2", "expect": { "stdout": { "file": "streams.txt" }, "stderr": { "file": "streams.txt" } } },
+  { "name": "alike", "run": "echo two; echo two >&2", "expect": { "stdout": { "file": "alike.txt" }, "stderr": { "file": "alike.txt" } } }
+] }"#;
+    let mut suite = Suite::of("a.test.json", text);
+    for name in ["steps.txt", "streams.txt", "alike.txt"] {
+        suite = suite.file(name, "one\n");
+    }
+    let run = update(&suite, &[], None).expect_code(1);
+    for (name, verdict, content) in
+        [("steps", "failure", "one\n"), ("streams", "failure", "one\n"), ("alike", "passed", "two\n")]
+    {
+        assert_eq!(run.verdict(name).0, verdict, "{name}");
+        let golden = suite.path().join(name).with_extension("txt");
+        assert_eq!(fs::read_to_string(golden).expect("there"), content, "{name}");
+    }
+}
+
+#[test]
 fn large_and_odd_goldens_are_told_and_kept() {
     let suite = Suite::of(
         "a.test.yaml",
