@@ -1,11 +1,20 @@
 //! Contents compared with golden files.
 
+use std::path::PathBuf;
+
 use crate::assertion::content::{self, LARGEST_FILE, Reading};
 use crate::assertion::diff;
 use crate::assertion::large::Side;
 use crate::assertion::matcher::{Context, Problem};
 use crate::assertion::normalize::normalize;
 use crate::model::{Golden, Test};
+
+/// What a golden file should hold if what was found is right.
+pub(crate) struct Wanted {
+    pub(crate) path: PathBuf,
+    pub(crate) content: Vec<u8>,
+    pub(crate) is_missing: bool,
+}
 
 impl Context<'_> {
     /// Whether the content is that of the golden file, byte by byte.
@@ -30,6 +39,7 @@ impl Context<'_> {
             )));
         }
         let found = self.whole()?;
+        let is_missing = matches!(expected, Reading::Missing);
         let problem = match expected {
             Reading::File(expected) if *expected == *found => return Ok(()),
             Reading::File(expected) => {
@@ -38,10 +48,7 @@ impl Context<'_> {
                     .with_detail(diff::unified(&expected, found))
             }
             Reading::Missing => {
-                let message = format!(
-                    "{}: the golden file {name} does not exist; `partest --update` creates it",
-                    self.name
-                );
+                let message = format!("{}: the golden file {name} does not exist", self.name);
                 // Under `not`, too: nothing differs from a file by a name that was misspelt.
                 Problem::undecided(message).with_detail(diff::unified(b"", found))
             }
@@ -51,7 +58,7 @@ impl Context<'_> {
             }
             _ => return Err(Problem::undecided(format!("{}: the golden file {name} is no file", self.name))),
         };
-        Err(problem.with_golden(path, found))
+        Err(problem.with_golden(Wanted { path, content: found.to_owned(), is_missing }))
     }
 
     /// What there would be to say of the golden file that a test which holds has matched, if it differed. Of a
@@ -61,7 +68,8 @@ impl Context<'_> {
             Test::File(golden) => {
                 let (name, path) = golden.resolve(self.setting.folder, self.setting.variables).ok()?;
                 let message = format!("{} is what the golden file {name} held", self.name);
-                Some(Problem::decided(message).with_golden(path, self.whole().ok()?))
+                let content = self.whole().ok()?.to_owned();
+                Some(Problem::decided(message).with_golden(Wanted { path, content, is_missing: false }))
             }
             Test::Normalized { by, test } => {
                 let reading = Reading::Normalized(normalize(self.whole().ok()?, by, self.setting).ok()?);

@@ -1,12 +1,12 @@
 //! Applies one test to one subject.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
 use memchr::memmem;
 use serde_json::Value;
 
 use crate::assertion::content::Reading;
+use crate::assertion::golden::Wanted;
 use crate::assertion::json::{Differences, show, show_expected};
 use crate::assertion::lines::{self, InOrder, Mismatch};
 use crate::assertion::normalize::normalize;
@@ -32,8 +32,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// Whether the test was decided: one that could not be looked at does not hold under `not`, either.
     pub(crate) decided: bool,
-    /// The golden file that differs, and what it should hold if what was found is right.
-    pub(crate) golden: Option<(PathBuf, Vec<u8>)>,
+    /// The golden file that is asked for, where that alone decides.
+    pub(crate) golden: Option<Wanted>,
 }
 
 impl Problem {
@@ -49,9 +49,9 @@ impl Problem {
         Self { detail, ..self }
     }
 
-    /// The same with what the golden file at `path` should hold instead.
-    pub(crate) fn with_golden(self, path: PathBuf, content: &[u8]) -> Self {
-        Self { golden: Some((path, content.to_owned())), ..self }
+    /// The same with what the golden file should hold instead.
+    pub(crate) fn with_golden(self, golden: Wanted) -> Self {
+        Self { golden: Some(golden), ..self }
     }
 }
 

@@ -29,6 +29,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::assertion::content::{Files, Reading};
+use crate::assertion::golden::Wanted;
 use crate::assertion::matcher::{Context, Problem};
 use crate::model::{Capture, Check, Fact, Failure, GoldenChange, LateError, Observation, Subject};
 use crate::text::{Template, Variables};
@@ -104,11 +105,17 @@ fn check_one(
         Ok(matched) => (matched?, false),
         Err(problem) => (problem, true),
     };
-    let Problem { kind, message, detail, golden, .. } = problem;
+    let Problem { kind, mut message, detail, golden, .. } = problem;
+    // Within another test, such as `not`, none is made.
+    if golden.as_ref().is_some_and(|golden| golden.is_missing) {
+        message.push_str("; `partest --update` creates it");
+    }
     let failure = Failure { kind, position: check.matcher.position.clone(), step: None, message, detail };
     Some(match golden {
         None => Finding::Failure(failure),
-        Some((path, content)) => Finding::Golden(GoldenChange { path, content, differs, failure }),
+        Some(Wanted { path, content, .. }) => {
+            Finding::Golden(GoldenChange { path, content, differs, failure })
+        }
     })
 }
 

@@ -313,3 +313,21 @@ fn a_case_that_was_not_over_in_time_changes_nothing() {
     assert!(run.verdict("late").1.contains("before what `until` waits for"), "{:?}", run.verdict("late"));
     assert!(!suite.path().join("late.txt").exists());
 }
+
+#[test]
+fn only_a_golden_that_update_makes_is_said_to_be_made() {
+    let text = r#"{ "defaults": { "run": "echo hi" }, "cases": [
+  { "name": "alone", "expect": { "stdout": { "file": "no.txt" } } },
+  { "name": "normalized", "expect": { "stdout": { "normalize": ["crlf"], "file": "no.txt" } } },
+  { "name": "not", "expect": { "stdout": { "not": { "file": "no.txt" } } } },
+  { "name": "one of", "expect": { "stdout": { "one_of": ["ho", { "file": "no.txt" }] } } }
+] }"#;
+    let suite = Suite::of("a.test.json", text);
+    let run = suite.run(&[]).expect_code(1);
+    let (told, _) = run.stdout.split_once("failures:").expect("a summary");
+    assert_eq!(told.matches("the golden file no.txt does not exist").count(), 4, "{told}");
+    assert_eq!(told.matches("; `partest --update` creates it").count(), 2, "{told}");
+    for name in ["alone", "normalized"] {
+        assert!(run.verdict(name).1.contains("creates it"), "{:?}", run.verdict(name));
+    }
+}
