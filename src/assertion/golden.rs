@@ -1,6 +1,6 @@
 //! Contents compared with golden files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::assertion::content::{self, LARGEST_FILE, Reading};
 use crate::assertion::diff;
@@ -49,6 +49,10 @@ impl Context<'_> {
             }
             Reading::Missing => {
                 let message = format!("{}: the golden file {name} does not exist", self.name);
+                if let Some(link) = link_to_nothing(&path) {
+                    let message = format!("{message}: {} is a link to nothing", link.display());
+                    return Err(Problem::undecided(message));
+                }
                 // Under `not`, too: nothing differs from a file by a name that was misspelt.
                 Problem::undecided(message).with_detail(diff::unified(b"", found))
             }
@@ -90,4 +94,12 @@ impl Context<'_> {
             _ => None,
         })
     }
+}
+
+/// The link on the way to a file that is not there, if it leads to nothing. Behind it nothing is made: that might be
+/// anywhere.
+fn link_to_nothing(path: &Path) -> Option<&Path> {
+    let nearest = path.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    let error = nearest.metadata().err()?;
+    content::leads_nowhere(&error).then_some(nearest)
 }

@@ -331,3 +331,27 @@ fn only_a_golden_that_update_makes_is_said_to_be_made() {
         assert!(run.verdict(name).1.contains("creates it"), "{:?}", run.verdict(name));
     }
 }
+
+#[test]
+fn a_golden_behind_a_link_to_nothing_is_told_and_not_made() {
+    let text = r#"{ "defaults": { "run": "echo hi" }, "cases": [
+  { "name": "file", "expect": { "stdout": { "file": "link.txt" } } },
+  { "name": "folder", "expect": { "stdout": { "file": "folder/new/file.txt" } } }
+] }"#;
+    let suite = Suite::of("a.test.json", text);
+    symlink("nothing.txt", suite.path().join("link.txt")).expect("linked");
+    symlink("nowhere", suite.path().join("folder")).expect("linked");
+    for arguments in [&[][..], &["--update"]] {
+        let run = suite.run(arguments).expect_code(1);
+        for (name, golden, link) in
+            [("file", "link.txt", "link.txt"), ("folder", "folder/new/file.txt", "folder")]
+        {
+            let message = run.verdict(name).1;
+            let link = suite.path().join(link);
+            let expected =
+                format!("the golden file {golden} does not exist: {} is a link to nothing", link.display());
+            assert!(message.ends_with(&expected), "{message}");
+        }
+    }
+    assert!(!suite.path().join("nothing.txt").exists() && !suite.path().join("nowhere").exists());
+}
