@@ -179,3 +179,26 @@ fn a_case_may_disturb_itself() {
     let run = suite.run(&["interfere", "a::own", "--tries", "3"]).expect_code(0);
     finds(&run, &["FOUND: a::own fails beside a copy of itself: ", "    locks: [\"own.d\"]\n"]);
 }
+
+#[test]
+fn cases_that_run_after_each_other_are_never_beside_each_other() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "makes", "run": "sleep 0.02; echo 1 > {{ run_dir }}/made" },
+          { "name": "passes it on", "after": ["makes"], "run": "sleep 0.02; cp {{ run_dir }}/made {{ run_dir }}/more" },
+          { "name": "reads", "after": ["passes it on"], "run": "cat {{ run_dir }}/made {{ run_dir }}/more" },
+          { "name": "other", "run": "true" }
+        ] }"#,
+    );
+    for (id, suspects) in
+        [("a::makes", "1 suspect:"), ("a::reads", "1 suspect:"), ("a::other", "3 suspects:")]
+    {
+        let run = suite.run(&["interfere", id, "--tries", "3"]).expect_code(4);
+        finds(
+            &run,
+            &[&format!("\n{suspects} all that may run beside it\n"), "fails neither alone nor beside "],
+        );
+        assert!(!run.stdout.contains("it does not fail, but"), "{id}: {}", run.stdout);
+    }
+}

@@ -234,7 +234,9 @@ impl Investigation<'_> {
                 return Ok(finding);
             }
         }
-        for other in apart {
+        // What it runs after has run before it all the time.
+        let apart = apart.into_iter().filter(|other| !self.laboratory.runs_after(victim, other));
+        for other in apart.collect::<Vec<_>>() {
             if self.fails_after(victim, std::slice::from_ref(&other))? {
                 return Ok(Finding::After(Guilt::new(victim, vec![other], alone.ran)));
             }

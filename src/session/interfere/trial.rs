@@ -143,6 +143,9 @@ impl<'a> Laboratory<'a> {
 
     /// Whether two cases can run at the same time.
     pub(super) fn may_overlap(&self, one: &CaseId, other: &CaseId) -> bool {
+        if self.runs_after(one, other) || self.runs_after(other, one) {
+            return false;
+        }
         let (Some(one), Some(other)) = (self.case(one), self.case(other)) else { return false };
         let (one, other) = (&one.resources, &other.resources);
         let is_held = |(name, access): (&String, &LockAccess)| {
@@ -155,6 +158,11 @@ impl<'a> Laboratory<'a> {
             own > 0 && own + count.get() > pool.capacity.get()
         });
         !one.exclusive && !other.exclusive && !one.locks.iter().any(is_held) && !is_scarce
+    }
+
+    /// Whether a case begins only when another one has passed.
+    pub(super) fn runs_after(&self, case: &CaseId, other: &CaseId) -> bool {
+        self.prerequisites(std::slice::from_ref(case)).contains(other)
     }
 
     /// Runs `case` again and again, and beside it the others in turn, until that is enough.
@@ -173,11 +181,8 @@ impl<'a> Laboratory<'a> {
         let beside = self.slots(&plan).get().saturating_sub(1).div_ceil(company.len().max(1)).max(1);
         let beside = u32::try_from(beside).unwrap_or(u32::MAX).min(MOST_COPIES);
         let mut is_first = true;
-        plan.run_again(|id| match together.contains(id) {
-            true if *id == *case && std::mem::take(&mut is_first) => 1,
-            true => beside,
-            false => 0,
-        });
+        plan.run_again(|id| if *id == *case && std::mem::take(&mut is_first) { 1 } else { beside });
+        self.put_before(&mut plan, &together);
         let is_enough = Arc::new(AtomicBool::new(false));
         let repetition =
             Repetition { time: LONGEST, pace: Pace::FirstAtOnce, enough: Arc::clone(&is_enough) };
@@ -192,7 +197,9 @@ impl<'a> Laboratory<'a> {
     /// # Errors
     /// As for [`Laboratory::observe`].
     pub(super) fn once(&mut self, cases: &[CaseId]) -> Result<Observed, SessionError> {
-        let plan = self.plan(cases);
+        let mut plan = self.plan(cases);
+        plan.run_again(|_| 1);
+        self.put_before(&mut plan, cases);
         let seen = Rc::new(RefCell::new(Observed::default()));
         let enough = Enough { failures: usize::MAX, tries: usize::MAX, runs: usize::MAX };
         let (together, is_enough) = (cases.to_vec(), Arc::default());
@@ -241,33 +248,43 @@ impl<'a> Laboratory<'a> {
         self.jobs.max(NonZeroUsize::new(first.saturating_add(beside)).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// These cases, the first of them first, and before all of them what must have passed.
+    /// These cases, the first of them first.
     fn plan(&self, together: &[CaseId]) -> TestPlan {
-        let mut wanted: Vec<CaseId> = Vec::new();
-        let mut known: HashSet<&CaseId> = together.iter().collect();
-        let mut open: Vec<&CaseId> = together.iter().collect();
+        let cases = together.iter().filter_map(|id| self.cases.get(id).cloned()).collect();
+        TestPlan { cases, ..TestPlan::default() }
+    }
+
+    /// Puts once into a plan of copies what must have passed before these cases, and lets all copies wait for it: it is no
+    /// company of theirs, not even where it is a suspect as well, of which there are copies then.
+    fn put_before(&self, plan: &mut TestPlan, together: &[CaseId]) {
+        let wanted = self.prerequisites(together);
+        if wanted.is_empty() {
+            return;
+        }
+        let all: Arc<[CaseId]> = wanted.clone().into();
+        plan.after.extend(plan.cases.iter().map(|copy| (copy.info.id.clone(), Arc::clone(&all))));
+        for id in wanted {
+            plan.cases.extend(self.cases.get(&id).cloned());
+            if let Some(before) = self.after.get(&id) {
+                plan.after.insert(id, Arc::clone(before));
+            }
+        }
+    }
+
+    /// What must have passed before these cases, and before that.
+    fn prerequisites(&self, of: &[CaseId]) -> Vec<CaseId> {
+        let mut found: Vec<CaseId> = Vec::new();
+        let mut known: HashSet<&CaseId> = HashSet::new();
+        let mut open: Vec<&CaseId> = of.iter().collect();
         while let Some(id) = open.pop() {
             for before in self.after.get(id).into_iter().flat_map(|before| before.iter()) {
                 if known.insert(before) {
-                    wanted.push(before.clone());
+                    found.push(before.clone());
                     open.push(before);
                 }
             }
         }
-        let mut after = After::new();
-        for id in &wanted {
-            let before = self.after.get(id).into_iter().flat_map(|before| before.iter());
-            let before: Vec<_> = before.filter(|id| wanted.contains(id)).cloned().collect();
-            if !before.is_empty() {
-                after.insert(id.clone(), before.into());
-            }
-        }
-        if !wanted.is_empty() {
-            let all: Arc<[CaseId]> = wanted.clone().into();
-            after.extend(together.iter().map(|id| (id.clone(), Arc::clone(&all))));
-        }
-        let cases = together.iter().chain(&wanted).filter_map(|id| self.cases.get(id).cloned()).collect();
-        TestPlan { cases, after, ..TestPlan::default() }
+        found
     }
 }
 
