@@ -202,3 +202,26 @@ fn cases_that_run_after_each_other_are_never_beside_each_other() {
         assert!(!run.stdout.contains("it does not fail, but"), "{id}: {}", run.stdout);
     }
 }
+
+#[test]
+fn what_is_left_in_the_folder_of_the_run_is_told_apart() {
+    let suite = |locks: &str, litters: &str| {
+        let cases = format!(
+            r#"{{ "defaults": {{ {locks} }}, "cases": [
+              {{ "name": "litters", "run": "{litters}" }},
+              {{ "name": "clean", "run": "if test -e {{{{ run_dir }}}}/junk -o -e {{{{ dir }}}}/junk; then rm -f {{{{ dir }}}}/junk; exit 1; fi" }},
+              {{ "name": "other", "run": "true" }}
+            ] }}"#
+        );
+        Suite::of("a.test.json", &cases)
+    };
+    for (locks, litters) in [
+        ("", "touch {{ run_dir }}/junk"),
+        (r#""locks": ["one"]"#, "touch {{ run_dir }}/junk"),
+        (r#""locks": ["one"]"#, "touch {{ dir }}/junk; false"),
+    ] {
+        let run = suite(locks, litters).run(&["interfere", "a::clean", "--tries", "3"]).expect_code(0);
+        finds(&run, &["FOUND: a::clean fails after a::litters, and passes alone (3 of 3)\n"]);
+        assert!(!run.stdout.contains("keeps them from each other"), "{}", run.stdout);
+    }
+}

@@ -197,7 +197,23 @@ impl<'a> Laboratory<'a> {
     /// # Errors
     /// As for [`Laboratory::observe`].
     pub(super) fn once(&mut self, cases: &[CaseId]) -> Result<Observed, SessionError> {
-        let mut plan = self.plan(cases);
+        self.run_once(cases, After::new())
+    }
+
+    /// Runs a case once, after these in the same run. It does not run where one of them has not passed, or runs after it.
+    ///
+    /// # Errors
+    /// As for [`Laboratory::observe`].
+    pub(super) fn in_turn(&mut self, before: &[CaseId], case: &CaseId) -> Result<Tally, SessionError> {
+        if before.iter().any(|one| one == case || self.runs_after(one, case)) {
+            return Ok(Tally::default());
+        }
+        let together: Vec<CaseId> = before.iter().chain([case]).cloned().collect();
+        Ok(self.run_once(&together, After::from([(case.clone(), before.into())]))?.of(case))
+    }
+
+    fn run_once(&mut self, cases: &[CaseId], after: After) -> Result<Observed, SessionError> {
+        let mut plan = TestPlan { after, ..self.plan(cases) };
         plan.run_again(|_| 1);
         self.put_before(&mut plan, cases);
         let seen = Rc::new(RefCell::new(Observed::default()));
@@ -261,8 +277,10 @@ impl<'a> Laboratory<'a> {
         if wanted.is_empty() {
             return;
         }
-        let all: Arc<[CaseId]> = wanted.clone().into();
-        plan.after.extend(plan.cases.iter().map(|copy| (copy.info.id.clone(), Arc::clone(&all))));
+        for copy in &plan.cases {
+            let before = plan.after.entry(copy.info.id.clone()).or_default();
+            *before = before.iter().chain(&wanted).cloned().collect();
+        }
         for id in wanted {
             plan.cases.extend(self.cases.get(&id).cloned());
             if let Some(before) = self.after.get(&id) {
