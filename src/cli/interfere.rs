@@ -121,6 +121,11 @@ fn named(signal: i32) -> String {
 fn step(progress: &Progress) -> String {
     match progress {
         Progress::Alone { case, ran } => format!("{case} passes alone: {ran} of {ran}"),
+        Progress::UsedUp { case } => {
+            format!(
+                "{case} fails where it has run before in the same run: from now on each try is a run of its own"
+            )
+        }
         Progress::Recorded { suspects, failed } => format!(
             "{} it in {} of earlier runs",
             count(*suspects, "case was beside", "cases were beside"),
@@ -150,6 +155,7 @@ fn write(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
             )
         }
         Finding::Together(guilt) => write_together(out, guilt),
+        Finding::After(guilt) if guilt.set == [guilt.case.clone()] => write_again(out, guilt),
         Finding::After(guilt) => {
             let (case, before) = (plain(guilt.case.as_str()), ids(&guilt.set));
             writeln!(
@@ -214,6 +220,21 @@ fn write_together(out: &mut dyn Write, guilt: &Guilt) -> io::Result<()> {
         writeln!(out, "    {}", plain(&change.text))?;
     }
     Ok(())
+}
+
+fn write_again(out: &mut dyn Write, guilt: &Guilt) -> io::Result<()> {
+    let Guilt { case, alone, ran, failed, .. } = guilt;
+    let case = plain(case.as_str());
+    writeln!(
+        out,
+        "\nFOUND: {case} fails where it has run before in the same run: {failed} of {ran} times, and 0 of {alone} alone"
+    )?;
+    write_failure(out, guilt.failure.as_ref())?;
+    writeln!(
+        out,
+        "So it is with --repeat, --stress and retries. Something is used up or left behind: let it clean"
+    )?;
+    writeln!(out, "up, or make sure of what it needs.")
 }
 
 fn write_failure(out: &mut dyn Write, failure: Option<&Arc<CaseResult>>) -> io::Result<()> {

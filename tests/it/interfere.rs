@@ -225,3 +225,44 @@ fn what_is_left_in_the_folder_of_the_run_is_told_apart() {
         assert!(!run.stdout.contains("keeps them from each other"), "{}", run.stdout);
     }
 }
+
+#[test]
+fn a_case_that_passes_once_in_a_run_is_tried_in_runs_of_its_own() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "once", "run": "mkdir {{ run_dir }}/once" },
+          { "name": "fills", "run": "touch {{ run_dir }}/full" },
+          { "name": "empties", "after": ["fills"], "run": "rm {{ run_dir }}/full" },
+          { "name": "is busy", "run": "touch {{ dir }}/busy; sleep 0.05; rm {{ dir }}/busy" },
+          { "name": "first", "run": "mkdir {{ run_dir }}/first; test ! -e {{ dir }}/busy; sleep 0.05; test ! -e {{ dir }}/busy" },
+          { "name": "1", "run": "sleep 0.01" },
+          { "name": "2", "run": "sleep 0.02" },
+          { "name": "3", "run": "sleep 0.03" },
+          { "name": "4", "run": "sleep 0.04" }
+        ] }"#,
+    );
+    for id in ["a::once", "a::empties"] {
+        let run = suite
+            .run(&["interfere", id, "--tries", "5", "-E", "name(other) | name(=1) | name(=2)"])
+            .expect_code(0);
+        let found = format!(
+            "FOUND: {id} fails where it has run before in the same run: 4 of 5 times, and 0 of 5 alone\n"
+        );
+        finds(&run, &[&format!("{id} passes alone: 5 of 5\n"), &found]);
+    }
+    let run = suite.run(&["interfere", "a::first", "--tries", "5"]).expect_code(0);
+    finds(
+        &run,
+        &[
+            "a::first passes alone: 5 of 5\n",
+            "FOUND: a::first fails beside a::is busy: ",
+            "\"locks\": [\"busy\"]",
+        ],
+    );
+    let bad = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [{ "name": "tired", "run": "test ! -e {{ dir }}/left; touch {{ dir }}/left" }] }"#,
+    );
+    bad.run(&["interfere", "a::tired", "--tries", "5"]).expect_code(1);
+}

@@ -32,7 +32,7 @@ pub enum Finding {
     },
     /// A case fails while others run.
     Together(Guilt),
-    /// A case fails when others have run before it.
+    /// A case fails when others have run before it, or it itself has in the same run.
     After(Guilt),
     /// A case fails for good since others have run: they leave something behind that stays.
     Stays(Guilt),

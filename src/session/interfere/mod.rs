@@ -57,6 +57,11 @@ pub enum Progress {
         /// How often.
         ran: usize,
     },
+    /// The case passes only once in a run: from now on it is run in one of its own each time.
+    UsedUp {
+        /// Which.
+        case: CaseId,
+    },
     /// There are so many suspects, that were beside so many failed attempts of earlier runs.
     Recorded {
         /// How many suspects.
@@ -241,7 +246,11 @@ impl Investigation<'_> {
                 return Ok(Finding::After(Guilt::new(victim, vec![other], alone.ran)));
             }
         }
-        // In a run that is repeated it may be its own company.
+        // In a run that is repeated it comes after itself, and may be its own company.
+        if let Some(again) = self.laboratory.used_up.get(victim).filter(|_| alone.ran > 0) {
+            let itself = Guilt::new(victim, vec![victim.clone()], alone.ran);
+            return Ok(Finding::After(itself.with(again.clone())));
+        }
         if !self.laboratory.is_closed() && self.laboratory.may_overlap(victim, victim) {
             let set = vec![victim.clone()];
             if self.beside(victim, &set, 1)?.of(victim).failed > 0 {
@@ -252,10 +261,23 @@ impl Investigation<'_> {
         Ok(Finding::Nothing { case: victim.clone(), suspects: self.others.len(), is_complete })
     }
 
-    /// Runs a case by itself.
+    /// Runs a case by itself, and notices when it passes only once in a run: that needs no company, and is no failure alone.
     fn alone(&mut self, case: &CaseId) -> Result<Tally, SessionError> {
         let enough = Enough { failures: usize::MAX, tries: self.tries, runs: self.tries };
-        let tally = self.laboratory.observe(case, &[], enough)?.of(case);
+        let mut tally = self.laboratory.observe(case, &[], enough)?.of(case);
+        if tally.is_used_up() {
+            let anew = self.laboratory.observe_anew(case, &[], enough)?.of(case);
+            let again = self.laboratory.observe(case, &[], enough)?.of(case);
+            // One that fails by chance may look like that, but hardly twice.
+            if anew.failed == 0 && (again.is_used_up() || self.laboratory.is_closed()) {
+                (self.say)(Progress::UsedUp { case: case.clone() });
+                self.laboratory.used_up.insert(case.clone(), tally);
+                tally = anew;
+            } else {
+                tally.add(anew);
+                tally.add(again);
+            }
+        }
         if tally.failed == 0 && tally.ran > 0 {
             (self.say)(Progress::Alone { case: case.clone(), ran: tally.ran });
         }

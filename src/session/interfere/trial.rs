@@ -31,6 +31,8 @@ pub(super) struct Laboratory<'a> {
     pub(super) complaints: Vec<String>,
     /// The commands that cases ran, as a shell would read them.
     pub(super) commands: BTreeMap<CaseId, Vec<String>>,
+    /// The cases that pass only once in a run, and what came of those that ran more often in one.
+    pub(super) used_up: HashMap<CaseId, Tally>,
 }
 
 /// When an experiment has told enough.
@@ -49,13 +51,21 @@ pub(super) struct Enough {
 pub(super) struct Tally {
     pub(super) ran: usize,
     pub(super) failed: usize,
+    /// How often it passed before it failed.
+    passed_before: usize,
     /// The first result that was a failure.
     pub(super) failure: Option<Arc<CaseResult>>,
 }
 
 impl Tally {
+    /// Whether it passed at first, and never again once it had failed.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.failed > 0 && self.passed_before > 0 && self.passed_before + self.failed == self.ran
+    }
+
     /// Adds what came of further runs.
     pub(super) fn add(&mut self, other: Self) {
+        self.passed_before += if self.failed == 0 { other.passed_before } else { 0 };
         self.ran += other.ran;
         self.failed += other.failed;
         self.failure = self.failure.take().or(other.failure);
@@ -81,6 +91,15 @@ impl Observed {
         self.tallies.get(case).cloned().unwrap_or_default()
     }
 
+    /// Adds what was seen later.
+    fn add(&mut self, other: Self) {
+        for (case, tally) in other.tallies {
+            self.tallies.entry(case).or_default().add(tally);
+        }
+        self.spans.extend(other.spans);
+        self.out.extend(other.out);
+    }
+
     fn note(&mut self, result: &Arc<CaseResult>) {
         let case = result.info.lasting_id();
         if result.attempts.is_empty() {
@@ -95,6 +114,8 @@ impl Observed {
         if matches!(result.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored) {
             tally.failed += 1;
             tally.failure.get_or_insert_with(|| Arc::clone(result));
+        } else if tally.failed == 0 {
+            tally.passed_before += 1;
         }
         self.spans.extend(Span::of(result));
         if !self.commands.contains_key(case) {
@@ -128,6 +149,7 @@ impl<'a> Laboratory<'a> {
             deadline,
             complaints: Vec::new(),
             commands: BTreeMap::new(),
+            used_up: HashMap::new(),
         }
     }
 
@@ -165,7 +187,8 @@ impl<'a> Laboratory<'a> {
         self.prerequisites(std::slice::from_ref(case)).contains(other)
     }
 
-    /// Runs `case` again and again, and beside it the others in turn, until that is enough.
+    /// Runs `case` again and again, and beside it the others in turn, until that is enough: all in one run, unless the case
+    /// passes only once in a run.
     ///
     /// # Errors
     /// When the engine does not start.
@@ -175,6 +198,9 @@ impl<'a> Laboratory<'a> {
         company: &[CaseId],
         enough: Enough,
     ) -> Result<Observed, SessionError> {
+        if self.used_up.contains_key(case) {
+            return self.observe_anew(case, company, enough);
+        }
         let together: Vec<CaseId> = [case].into_iter().chain(company).cloned().collect();
         let mut plan = self.plan(&together);
         // Where there are few suspects, several copies of each keep the slots busy.
@@ -190,6 +216,36 @@ impl<'a> Laboratory<'a> {
         let observer = Observer { seen: Rc::clone(&seen), together, enough, is_enough };
         self.carry_out(plan, Some(repetition), observer)?;
         Ok(self.keep(&seen))
+    }
+
+    /// The same, with a run for each time that the case runs. Others begin before it and with it, one after the other.
+    ///
+    /// # Errors
+    /// As for [`Laboratory::observe`].
+    pub(super) fn observe_anew(
+        &mut self,
+        case: &CaseId,
+        company: &[CaseId],
+        Enough { failures, tries, runs }: Enough,
+    ) -> Result<Observed, SessionError> {
+        // So many begin at the same time, and only some of them are beside the case.
+        let slots = self.slots(&self.plan(&[std::slice::from_ref(case), company].concat())).get();
+        let runs = runs.max(tries.saturating_mul(company.len().div_ceil(slots).max(1)));
+        let mut company = company.to_vec();
+        let mut all = Observed::default();
+        for run in 0..runs {
+            let mut together = company.clone();
+            together.insert(run % (company.len() + 1), case.clone());
+            let seen = self.once(&together)?;
+            let has_run = seen.of(case).ran > 0;
+            all.add(seen);
+            if !has_run || all.of(case).failed >= failures {
+                break;
+            }
+            let next = slots.checked_rem(company.len()).unwrap_or_default();
+            company.rotate_left(next);
+        }
+        Ok(all)
     }
 
     /// Runs these cases once, at the same time as far as they can.
