@@ -11,7 +11,7 @@ use clap::Args;
 use crate::cli::ending::duration;
 use crate::cli::numbers::positive;
 use crate::cli::selection::{Asked, SelectionArguments};
-use crate::cli::settings::SettingArguments;
+use crate::cli::settings::{SettingArguments, StartArguments};
 use crate::cli::{complain, fail, print};
 use crate::config::Origin;
 use crate::model::{CaseId, CaseResult, signal_name};
@@ -51,7 +51,7 @@ pub(super) struct InterfereArguments {
     time_limit: Duration,
 
     #[command(flatten)]
-    settings: SettingArguments,
+    start: StartArguments,
 }
 
 /// A case in its own company.
@@ -65,10 +65,11 @@ Examples:
 
 /// Looks for the guilty, and says what it does meanwhile.
 pub(super) fn execute(arguments: &InterfereArguments) -> Result<ExitStatus, Box<dyn Error>> {
-    let Asked { config, settings, note, .. } = match arguments.selection.asked(&arguments.settings) {
-        Ok(asked) => asked,
-        Err(error) => return Ok(fail(&error, error.status())),
-    };
+    let Asked { config, settings, note, .. } =
+        match arguments.selection.asked(&SettingArguments::from(&arguments.start)) {
+            Ok(asked) => asked,
+            Err(error) => return Ok(fail(&error, error.status())),
+        };
     note.iter().for_each(|note| complain(note));
     let fewest = match settings.jobs.origin {
         Origin::Flag(_) => NonZeroUsize::MIN,

@@ -177,7 +177,7 @@ impl SelectionArguments {
     /// What the arguments mean.
     pub(super) fn asked(&self, settings: &SettingArguments) -> Result<Asked, ConfigError> {
         let folder = working_directory()?;
-        let profile = &settings.profile;
+        let profile = settings.profile();
         let settings = settings.load(&folder)?;
         let shard = self.shard.map(|shard| shard.find(&|name| env::var_os(name))).transpose()?;
         let config = Config {

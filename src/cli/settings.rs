@@ -29,11 +29,11 @@ impl ProfileArgument {
     }
 }
 
-/// How a run is carried out, rather than of what.
+/// How cases start, whatever is made of their results.
 #[derive(Clone, Debug, Args)]
-pub(super) struct SettingArguments {
+pub(super) struct StartArguments {
     #[command(flatten)]
-    pub(super) profile: ProfileArgument,
+    profile: ProfileArgument,
 
     /// How many cases run at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
@@ -43,14 +43,21 @@ pub(super) struct SettingArguments {
     #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     io_jobs: Option<NonZeroUsize>,
 
-    /// Write a JUnit XML report to this file, besides .partest/junit.xml
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-
     /// In which order cases start: as the files stand, those first that took longest in earlier runs, or at random
     /// [default: longest]
     #[arg(long, value_enum, value_name = "ORDER")]
     order: Option<OrderArgument>,
+}
+
+/// How a run is carried out, rather than of what.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SettingArguments {
+    #[command(flatten)]
+    start: StartArguments,
+
+    /// Write a JUnit XML report to this file, besides .partest/junit.xml
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 
     /// Neither remember this run nor ask earlier ones
     #[arg(long)]
@@ -69,7 +76,7 @@ pub(super) enum OrderArgument {
 }
 
 /// How the console looks.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct LookArguments {
     /// When to use colours; auto, the default, also heeds NO_COLOR and CLICOLOR_FORCE
     #[arg(long, value_enum, value_name = "WHEN")]
@@ -84,14 +91,27 @@ pub(super) struct LookArguments {
     verbose: u8,
 }
 
+impl From<&StartArguments> for SettingArguments {
+    /// For a command that has no other flags for settings.
+    fn from(start: &StartArguments) -> Self {
+        Self { start: start.clone(), junit: None, no_history: false, look: LookArguments::default() }
+    }
+}
+
 impl SettingArguments {
+    /// Which profile.
+    pub(super) fn profile(&self) -> &ProfileArgument {
+        &self.start.profile
+    }
+
     /// The settings for a run in `folder`: these flags, over the variables, over `partest.toml`.
     pub(super) fn load(&self, folder: &Path) -> Result<Settings, SettingsError> {
-        let mut settings = load(folder, self.profile.name())?;
-        settings.jobs.override_by("--jobs", self.jobs);
-        settings.io_jobs.override_by("--io-jobs", self.io_jobs);
+        let start = &self.start;
+        let mut settings = load(folder, start.profile.name())?;
+        settings.jobs.override_by("--jobs", start.jobs);
+        settings.io_jobs.override_by("--io-jobs", start.io_jobs);
         settings.junit.override_by("--junit", self.junit.clone().map(Some));
-        let order = self.order.map(|order| match order {
+        let order = start.order.map(|order| match order {
             OrderArgument::Path => Order::Path,
             OrderArgument::Longest => Order::Longest,
             OrderArgument::Random => Order::Random,

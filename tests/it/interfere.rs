@@ -266,3 +266,14 @@ fn a_case_that_passes_once_in_a_run_is_tried_in_runs_of_its_own() {
     );
     bad.run(&["interfere", "a::tired", "--tries", "5"]).expect_code(1);
 }
+
+#[test]
+fn flags_of_reports_that_are_not_written_are_refused() {
+    let suite = Suite::of("a.test.json", r#"{ "cases": [{ "name": "a", "run": "true" }] }"#);
+    for flag in [&["--junit", "x.xml"][..], &["--quiet"], &["-v"], &["--color", "never"], &["--no-history"]] {
+        let run = suite.run(&[&["interfere", "a::a"], flag].concat()).expect_code(2);
+        assert!(run.stderr.contains("unexpected argument"), "{flag:?}: {}", run.stderr);
+    }
+    let with = ["--jobs", "2", "--io-jobs", "2", "--order", "random", "--profile", "default"];
+    suite.run(&[&["interfere", "a::a", "--tries", "2"], &with[..]].concat()).expect_code(4);
+}
