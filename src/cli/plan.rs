@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::Format;
 use crate::cli::selection::{Asked, SelectionArguments};
-use crate::cli::settings::SettingArguments;
+use crate::cli::settings::{SettingArguments, StartArguments};
 use crate::cli::{complain, fail, print, resume, run};
 use crate::plan::{Share, Split};
 use crate::runner::{Change, Forecast, forecast, outlook};
@@ -38,7 +38,7 @@ pub(super) struct PlanArguments {
     format: Format,
 
     #[command(flatten)]
-    settings: SettingArguments,
+    start: StartArguments,
 }
 
 const EXAMPLES: &str = "\
@@ -48,7 +48,7 @@ Examples:
 
 /// Shows the plan.
 pub(super) fn execute(arguments: &PlanArguments) -> Result<ExitStatus, Box<dyn Error>> {
-    let Asked { config, .. } = match arguments.selection.asked(&arguments.settings) {
+    let Asked { config, .. } = match arguments.selection.asked(&SettingArguments::from(&arguments.start)) {
         Ok(asked) => asked,
         Err(error) => return Ok(fail(&error, error.status())),
     };

@@ -112,6 +112,7 @@ fn what_cannot_be_planned_is_told() {
     let unknown = suite.run(&["plan"]).expect_code(4);
     assert!(unknown.stderr.contains("not known yet"), "{}", unknown.stderr);
     suite.run(&["plan", "--shards", "0"]).expect_code(2);
+    suite.run(&["plan", "--junit", "x.xml"]).expect_code(2);
     suite.run(&["plan", "--shards", "2", "--shard", "1/2"]).expect_code(2);
     suite.run(&["plan", "-E", "tga(x)"]).expect_code(2);
     suite.run(&["plan", "nowhere"]).expect_code(2);
