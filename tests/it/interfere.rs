@@ -277,3 +277,28 @@ fn flags_of_reports_that_are_not_written_are_refused() {
     let with = ["--jobs", "2", "--io-jobs", "2", "--order", "random", "--profile", "default"];
     suite.run(&[&["interfere", "a::a", "--tries", "2"], &with[..]].concat()).expect_code(4);
 }
+
+#[test]
+fn a_misspelt_path_or_suspect_ends_the_command_and_so_does_a_case_that_cannot_run() {
+    let suite = Suite::of(
+        "a.test.json",
+        r#"{ "cases": [
+          { "name": "a", "run": "true" },
+          { "name": "bad", "run": "false" },
+          { "name": "later", "after": ["bad"], "run": "true" }
+        ] }"#,
+    );
+    let run = suite.run(&["interfere", "a::later"]).expect_code(2);
+    let words = "a::later cannot be run: runs after a::bad, which has not passed";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    for (arguments, words) in [
+        (
+            ["interfere", "a::a", "--exact", "a::b"],
+            "no test case has the id \"a::b\"; did you mean \"a::a\"?",
+        ),
+        (["interfere", "a::a", "nowhere", "-j2"], "nowhere: no such file or folder"),
+    ] {
+        let run = suite.run(&arguments).expect_code(2);
+        assert!(run.stderr.contains(words) && run.stdout.is_empty(), "{}{}", run.stdout, run.stderr);
+    }
+}

@@ -18,7 +18,7 @@ use crate::model::{CaseId, CaseResult, Outcome};
 use crate::plan::{Selection, TestPlan};
 use crate::runner::Control;
 use crate::session::interfere::trial::{Enough, Laboratory, Observed, Tally};
-use crate::session::{Config, SessionError, no_such_id, plan};
+use crate::session::{Config, SessionError, no_such_id, plan, wrong_places};
 use crate::time::Deadline;
 
 pub use finding::{Change, Finding, Guilt, Remedy};
@@ -95,7 +95,7 @@ pub enum Progress {
 /// Why nothing can be looked for.
 #[derive(Debug, thiserror::Error)]
 pub enum InterfereError {
-    /// There is no such case.
+    /// There is no such case, or nothing at a path; a line for each.
     #[error("{0}")]
     Unknown(String),
     /// It is not run.
@@ -131,6 +131,10 @@ pub fn interfere(
     control: &Control,
     say: &mut dyn FnMut(Progress),
 ) -> Result<Investigated, InterfereError> {
+    let wrong = wrong_places(config);
+    if !wrong.is_empty() {
+        return Err(InterfereError::Unknown(wrong.join("\n")));
+    }
     let everything = Config {
         selection: Selection::default(),
         recall: Vec::new(),
@@ -141,8 +145,11 @@ pub fn interfere(
     };
     let whole = plan(&everything).plan;
     let victim = find(&whole, id)?;
-    let selected = plan(&Config { repeat: None, stress: None, ..config.clone() }).plan;
-    let ids = selected.cases.into_iter().map(|case| case.info.id.clone());
+    let selected = plan(&Config { repeat: None, stress: None, ..config.clone() });
+    if !selected.unknown.is_empty() {
+        return Err(InterfereError::Unknown(selected.unknown.join("\n")));
+    }
+    let ids = selected.plan.cases.into_iter().map(|case| case.info.id.clone());
     let others: Vec<CaseId> = ids.filter(|other| *other != victim).collect();
     let deadline = Deadline::after(Some(thoroughness.time_limit));
     let laboratory = Laboratory::new(&whole, config.jobs, config.io_jobs, control, deadline);
@@ -195,7 +202,7 @@ impl Investigation<'_> {
     fn run(&mut self, victim: &CaseId, root: &Path) -> Result<Finding, InterfereError> {
         let alone = self.alone(victim)?;
         if alone.ran == 0 && !self.laboratory.is_closed() {
-            let reason = "it has no result".to_owned();
+            let reason = alone.left_out.map_or("it has no result".to_owned(), |skip| skip.reason());
             return Err(InterfereError::NotRun { id: victim.to_string(), reason });
         }
         if alone.failed > 0 {
@@ -258,7 +265,7 @@ impl Investigation<'_> {
             }
         }
         let is_complete = !self.laboratory.is_closed();
-        Ok(Finding::Nothing { case: victim.clone(), suspects: self.others.len(), is_complete })
+        Ok(Finding::Nothing { case: victim.clone(), suspects: everybody.len(), is_complete })
     }
 
     /// Runs a case by itself, and notices when it passes only once in a run: that needs no company, and is no failure alone.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::interference::Span;
-use crate::model::{CaseId, CaseResult, LockAccess, Outcome, SlotDemand, TestCase, TestEvent};
+use crate::model::{CaseId, CaseResult, LockAccess, Outcome, Skip, SlotDemand, TestCase, TestEvent};
 use crate::plan::{After, TestPlan};
 use crate::report::{Reporter, Reporters};
 use crate::runner::{Control, Options, Pace, Policy, Repetition};
@@ -55,6 +55,8 @@ pub(super) struct Tally {
     passed_before: usize,
     /// The first result that was a failure.
     pub(super) failure: Option<Arc<CaseResult>>,
+    /// Why it was left out.
+    pub(super) left_out: Option<Skip>,
 }
 
 impl Tally {
@@ -69,6 +71,7 @@ impl Tally {
         self.ran += other.ran;
         self.failed += other.failed;
         self.failure = self.failure.take().or(other.failure);
+        self.left_out = self.left_out.take().or(other.left_out);
     }
 }
 
@@ -105,11 +108,12 @@ impl Observed {
         if result.attempts.is_empty() {
             self.out.insert(case.clone());
         }
+        let tally = self.tallies.entry(case.clone()).or_default();
         // One that was interrupted says nothing.
-        if matches!(result.outcome, Outcome::Skipped(_)) {
+        if let Outcome::Skipped(skip) = &result.outcome {
+            tally.left_out.get_or_insert_with(|| skip.clone());
             return;
         }
-        let tally = self.tallies.entry(case.clone()).or_default();
         tally.ran += 1;
         if matches!(result.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Errored) {
             tally.failed += 1;
