@@ -1,6 +1,8 @@
 //! Cases that are selected by what earlier runs say of them.
 
-use crate::model::{CaseInfo, CaseResult, Outcome};
+use std::collections::HashSet;
+
+use crate::model::{CaseId, CaseInfo, CaseResult, Outcome};
 use crate::plan::after::with_prerequisites;
 use crate::plan::{PastResult, PastResults, TestPlan};
 
@@ -57,5 +59,17 @@ impl TestPlan {
         self.cases = with_prerequisites(cases, &self.after, wants);
         self.resolved.retain(|result| !is_skipped(result) || wants(&result.info));
         Recalled::Selected
+    }
+
+    /// Leaves the cases that are open, with those that they run after and that have passed: what these have left to them
+    /// may lie in the folder of the run, which is another one now. Their old verdicts are taken away.
+    pub fn reopen(&mut self, verdicts: &mut Vec<CaseResult>, is_open: impl Fn(&CaseInfo) -> bool) {
+        let passed = verdicts.iter().filter(|result| result.has_passed());
+        let passed: HashSet<CaseId> = passed.map(|result| result.info.id.clone()).collect();
+        let cases = std::mem::take(&mut self.cases);
+        self.cases = with_prerequisites(cases, &self.after, &is_open);
+        self.cases.retain(|case| is_open(&case.info) || passed.contains(&case.info.id));
+        let again: HashSet<&CaseId> = self.cases.iter().map(|case| &case.info.id).collect();
+        verdicts.retain(|result| !again.contains(&result.info.id));
     }
 }

@@ -280,8 +280,8 @@ impl PastRun {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never begun, adds
-    /// the teardowns that are due, and the old results. What `plan` has left out of `whole`, where that is given, is still
+    /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never begun, with
+    /// what they run after, adds the teardowns that are due, and the old results. What `plan` has left out of `whole`, where that is given, is still
     /// of the run, and stays without a verdict. Gives the number of cases of this run that neither of them knows.
     ///
     /// # Errors
@@ -320,7 +320,7 @@ impl PastRun {
             teardowns.iter().chain(&all_teardowns).map(|teardown| &teardown.info.id).collect();
         verdicts.retain(|result| !due.contains(&result.info.id));
         let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
-        plan.cases.retain(|case| is_open(&case.info));
+        plan.reopen(&mut verdicts, is_open);
         plan.resolved.retain(|result| is_open(&result.info));
         plan.resolved.extend(verdicts);
         plan.add_teardowns(teardowns);

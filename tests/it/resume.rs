@@ -263,6 +263,32 @@ fn a_teardown_with_open_cases_is_known_after_a_narrowed_run() {
 }
 
 #[test]
+fn what_an_open_case_runs_after_is_run_again_unless_it_failed() {
+    let cases = "cases:
+- { name: fill, run: 'echo fill >> $OUT; touch {{ run_dir }}/full', inherit_env: [OUT] }
+- { name: other, run: 'echo other >> $OUT', inherit_env: [OUT] }
+- { name: slow, after: [fill], run: 'echo slow >> $OUT; test -e {{ run_dir }}/full', inherit_env: [OUT] }
+- { name: use, after: [slow], run: 'echo use >> $OUT', inherit_env: [OUT] }
+";
+    let suite = Suite::of("a.test.yaml", cases);
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-started", "a::slow");
+    let resumed = run(&suite, &["--resume"]).expect_code(0);
+    assert_eq!(
+        (resumed.stderr.as_str(), ran(&suite)),
+        ("", ["fill", "slow", "use"].map(String::from).to_vec())
+    );
+    assert!(resumed.stdout.contains("4 passed · 4 cases"), "{}", resumed.stdout);
+
+    let suite = Suite::of("a.test.yaml", &cases.replace("touch", "test -e"));
+    run(&suite, &[]).expect_code(1);
+    killed_after(&suite, "case-finished", "a::fill");
+    let resumed = run(&suite, &["--resume"]).expect_code(1);
+    assert_eq!(ran(&suite), ["other"]);
+    assert!(resumed.stdout.contains("1 passed, 1 failed, 2 skipped · 4 cases"), "{}", resumed.stdout);
+}
+
+#[test]
 fn what_is_no_run_and_no_suite_is_refused() {
     let suite = killed_in_b().file("empty", "");
     for (name, words) in
