@@ -30,6 +30,9 @@ impl TestPlan {
             let done = hooks.iter().rev().filter(|hooks| last.get(&Arc::as_ptr(hooks)) == Some(&place));
             all.extend(done.filter_map(|hooks| hooks.teardown.clone()));
         }
+        all.iter_mut()
+            .filter(|case| self.left_over.contains(&case.info.id))
+            .for_each(|case| demand_given(&mut Arc::make_mut(case).steps));
         added.extend(all.iter().map(|case| case.info.id.clone()));
         self.resolved.retain(|result| !added.contains(&result.info.id));
         self.cases = all;
@@ -38,8 +41,6 @@ impl TestPlan {
 
     /// The teardowns of those folders of its cases in which something has begun, inner ones before outer ones. Each is
     /// made a case of its folder, so that it comes after the setup, whatever becomes of that, and knows what it captures.
-    /// Where it captures nothing this time, something may be left of the earlier run all the same: then no step that
-    /// uses it is passed over in silence.
     #[must_use]
     pub fn teardowns(&self, has_begun: impl Fn(&CaseInfo) -> bool) -> Vec<Arc<TestCase>> {
         let mut known: HashSet<*const SuiteHooks> = HashSet::new();
@@ -52,9 +53,7 @@ impl TestPlan {
                 if known.insert(Arc::as_ptr(hooks)) {
                     let own = SuiteHooks { setup: hooks.setup.clone(), teardown: None };
                     let around = case.hooks[..depth].iter().cloned().chain([Arc::new(own)]).collect();
-                    let mut teardown = TestCase { hooks: around, ..TestCase::clone(teardown) };
-                    demand_given(&mut teardown.steps);
-                    found.push((depth, Arc::new(teardown)));
+                    found.push((depth, Arc::new(TestCase { hooks: around, ..TestCase::clone(teardown) })));
                 }
             }
         }
@@ -62,13 +61,14 @@ impl TestPlan {
         found.into_iter().map(|(_, teardown)| teardown).collect()
     }
 
-    /// Adds those of these teardowns that do not come with the cases there are, or with one another.
+    /// Adds those of these teardowns, left by an earlier run, that do not come with the cases there are, or with one another.
     pub fn add_teardowns(&mut self, teardowns: Vec<Arc<TestCase>>) {
         let coming = |case: &TestCase| -> Vec<CaseId> {
             let teardowns = case.hooks.iter().filter_map(|hooks| hooks.teardown.as_ref());
             teardowns.map(|teardown| teardown.info.id.clone()).collect()
         };
         let mut known: HashSet<CaseId> = self.cases.iter().flat_map(|case| coming(case)).collect();
+        self.left_over = teardowns.iter().map(|teardown| teardown.info.id.clone()).collect();
         for teardown in teardowns {
             if !known.contains(&teardown.info.id) {
                 known.extend(coming(&teardown));

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::model::{CaseResult, Outcome, Shard, Skip, SlotDemand, TestCase};
+use crate::model::{CaseId, CaseResult, Outcome, Shard, Skip, SlotDemand, TestCase};
 
 pub use after::{After, names_others};
 pub use expression::{Expression, ExpressionError};
@@ -42,6 +42,9 @@ pub struct TestPlan {
     pub shard: Option<Shard>,
     /// What must have passed before a case starts. Cases in it that are no part of the plan count as not passed.
     pub after: After,
+    /// The teardowns that an earlier run has left: also where their setup captures nothing this time, there is something
+    /// to tear down, so no step that uses it is passed over in silence.
+    pub left_over: HashSet<CaseId>,
 }
 
 impl TestPlan {

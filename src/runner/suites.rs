@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{CaseInfo, Failure, FailureKind, SuiteHooks, TestCase};
+use crate::model::{CaseId, CaseInfo, Failure, FailureKind, SuiteHooks, TestCase};
 use crate::schedule::{Builder, GateId, JobIndex};
 use crate::text::Variables;
 
@@ -79,19 +79,19 @@ impl Suites {
             let own: Box<[usize]> = own.collect();
             all.of_job.push(own);
         }
-        let hooks: HashMap<*const TestCase, usize> = all
+        let hooks: HashMap<CaseId, usize> = all
             .suites
             .iter()
             .enumerate()
             .flat_map(|(index, suite)| {
                 let hooks = [&suite.hooks.setup, &suite.hooks.teardown];
-                hooks.into_iter().flatten().map(move |case| (Arc::as_ptr(case), index))
+                hooks.into_iter().flatten().map(move |case| (case.info.id.clone(), index))
             })
             .collect();
         for (job, case) in cases.iter().enumerate() {
-            let Some(index) = hooks.get(&Arc::as_ptr(case)) else { continue };
+            let Some(index) = hooks.get(&case.info.id) else { continue };
             let suite = &mut all.suites[*index];
-            if suite.hooks.setup.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, case)) {
+            if suite.hooks.setup.as_ref().is_some_and(|setup| setup.info.id == case.info.id) {
                 suite.setup = Some(JobIndex(job));
                 all.setups.insert(JobIndex(job));
                 all.of_job[job] = all.of_job[job].iter().copied().chain([*index]).collect();

@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::journal::{JournalError, Reader};
-use crate::model::{CaseId, CaseInfo, CaseResult, FailureKind, Outcome, Shard, Skip, Standing, TestEvent};
+use crate::model::{
+    Attempt, CaseId, CaseInfo, CaseResult, FailureKind, Outcome, Shard, Skip, Standing, TestEvent,
+};
 use crate::plan::TestPlan;
 use crate::report::Reporters;
 use crate::session::Config;
@@ -305,7 +307,7 @@ impl PastRun {
                 && !judged.contains(&info.id)
         };
         // A teardown that could not start has torn down nothing, whatever the reason that was its result.
-        let tried = verdicts.iter().filter(|result| !result.attempts.is_empty());
+        let tried = verdicts.iter().filter(|result| has_done_something(result));
         let tried: HashSet<CaseId> = tried.map(|result| result.info.id.clone()).collect();
         let open_teardowns = |plan: &TestPlan| {
             let mut teardowns = plan.teardowns(|info| begun.contains(&info.id));
@@ -447,6 +449,12 @@ fn infos(plan: &TestPlan) -> impl Iterator<Item = &Arc<CaseInfo>> {
 /// Whether the file is empty. A first line is written in one call, so more is not to be expected of a killed run.
 fn first_line_is_missing(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.len() == 0)
+}
+
+/// Whether a step of it was carried out: one that cannot start has done nothing.
+fn has_done_something(result: &CaseResult) -> bool {
+    let has_begun = |attempt: &Attempt| attempt.steps.iter().any(|step| step.status.is_some());
+    result.attempts.iter().any(|attempt| attempt.outcome != Outcome::Errored || has_begun(attempt))
 }
 
 /// Whether the result stays when the run is taken up. A descriptor that was broken is read again.

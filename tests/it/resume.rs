@@ -1,6 +1,7 @@
 //! `--resume`: what an earlier run has not come to, and with which paths and filters.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -232,6 +233,52 @@ fn a_teardown_that_could_not_start_is_taken_up_once_more() {
         let resumed = run(&suite, &["--resume"]).expect_code(1);
         assert_eq!((resumed.stderr.as_str(), resumed.report().tests), ("", first.report().tests));
         assert_eq!(ran(&suite), expected, "{}", resumed.stdout);
+    }
+}
+
+#[test]
+fn a_teardown_of_which_nothing_could_start_is_taken_up_once_more() {
+    let suite = Suite::of(
+        "suite.yaml",
+        "defaults: { inherit_env: [OUT], cwd: '{{ dir }}' }\nsetup: [{ run: 'mkdir made && echo 7', capture: { number: stdout } }]\n\
+         teardown: { run: [./clean, '{{ number }}'] }\n",
+    )
+    .file("a.test.yaml", case("a").replacen("- ", "cases:\n- ", 1));
+    let first = run(&suite, &[]).expect_code(1);
+    assert!(first.verdict("teardown").1.contains("./clean"), "{}", first.stdout);
+    ran(&suite);
+    // Now there is the program, but not what it is told.
+    fs::write(suite.path().join("clean"), "#!/bin/sh\nrmdir made && echo down-$1 >> $OUT\n")
+        .expect("written");
+    fs::set_permissions(suite.path().join("clean"), Permissions::from_mode(0o755)).expect("allowed");
+    let second = run(&suite, &["--resume"]).expect_code(1);
+    assert!(second.verdict("teardown").1.contains("`number` has no value"), "{}", second.stdout);
+    fs::remove_dir(suite.path().join("made")).expect("there");
+    for expected in [&["down-7"][..], &[]] {
+        let third = run(&suite, &["--resume"]).expect_code(0);
+        assert_eq!((third.stderr.as_str(), third.report().tests), ("", 3), "{}", third.stdout);
+        assert_eq!(ran(&suite), expected, "{}", third.stdout);
+    }
+}
+
+#[test]
+fn a_teardown_that_comes_with_others_says_what_its_setup_did_not_capture_too() {
+    let suite = Suite::of(
+        "s/suite.yaml",
+        "defaults: { inherit_env: [OUT] }\nsetup: [{ run: 'mkdir {{ dir }}/made && echo 7', capture: { number: stdout } }]\n\
+         teardown: [{ run: 'echo first >> $OUT' }, { run: 'rmdir {{ dir }}/made && echo down-{{ number }} >> $OUT' }]\n",
+    )
+    .file("s/in/suite.yaml", hooks("in").replace("setup", "# setup"))
+    .file("s/in/a.test.yaml", format!("cases:\n{}", case("a")));
+    for (event, id) in [("case-started", "s/in/a::a"), ("case-started", "s/in/suite.yaml::teardown")] {
+        run(&suite, &[]).expect_code(0);
+        killed_after(&suite, event, id);
+        fs::create_dir(suite.path().join("s/made")).expect("made");
+        let resumed = run(&suite, &["--resume"]).expect_code(1);
+        assert!(ran(&suite).ends_with(&["first".to_owned()]), "{id}: {}", resumed.stdout);
+        let reason = "step 2 of 2: `number` has no value";
+        assert!(resumed.stdout.contains(reason), "{id}: {}", resumed.stdout);
+        fs::remove_dir(suite.path().join("s/made")).expect("there");
     }
 }
 
