@@ -53,6 +53,7 @@ pub(super) fn plan(name: &str, config: &mut Config, mut names_paths: bool) -> Re
     });
     match run.take_up(&mut prepared.plan, whole)? {
         0 => {}
+        1 => complain("a case of the run is not among the descriptors any more"),
         lost => complain(&format!("{lost} cases of the run are not among the descriptors any more")),
     }
     Ok(prepared)

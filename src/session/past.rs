@@ -283,8 +283,9 @@ impl PastRun {
     }
 
     /// Leaves of `plan` only cases of this run that have no verdict in it, as they were interrupted or never begun, with
-    /// what they run after, adds the teardowns that are due, and the old results. What `plan` has left out of `whole`, where that is given, is still
-    /// of the run, and stays without a verdict. Gives the number of cases of this run that neither of them knows.
+    /// what they run after, adds the teardowns that are due, and the old results. What `plan` has left out of `whole`, where
+    /// that is given, is still of the run, and stays without a verdict. Gives the number of cases of this run that neither
+    /// of them knows.
     ///
     /// # Errors
     /// [`PastError`] when the run is not over, or its journal cannot be read.
@@ -321,6 +322,9 @@ impl PastRun {
         let due: HashSet<&CaseId> =
             teardowns.iter().chain(&all_teardowns).map(|teardown| &teardown.info.id).collect();
         verdicts.retain(|result| !due.contains(&result.info.id));
+        // Of these, some have no verdict and yet nothing to do, as the cases of their folders have theirs.
+        let around = infos_of_hooks(plan).map(|info| (info.id.clone(), Arc::clone(info)));
+        let around: HashMap<CaseId, Arc<CaseInfo>> = around.collect();
         let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
         plan.reopen(&mut verdicts, is_open);
         plan.resolved.retain(|result| is_open(&result.info));
@@ -337,11 +341,10 @@ impl PastRun {
             }));
             plan.resolved.extend(resolved.into_iter().filter(|result| is_left_out(&result.info)));
         }
-        // A teardown that a narrowed run has left comes with the cases of its folder, if some of them are open.
-        let hooks = plan.cases.iter().flat_map(|case| case.hooks.iter());
-        let hooks = hooks.flat_map(|hooks| hooks.setup.iter().chain(&hooks.teardown)).map(|hook| &hook.info);
-        let known: HashSet<&str> =
-            infos(plan).chain(hooks).flat_map(|info| [info.id.as_str(), &info.position.file]).collect();
+        let known: HashSet<&str> = infos(plan)
+            .chain(around.values())
+            .flat_map(|info| [info.id.as_str(), &info.position.file])
+            .collect();
         Ok(asked.iter().flatten().filter(|id| !known.contains(id.as_str())).count())
     }
 
@@ -444,6 +447,12 @@ fn not_run(info: &Arc<CaseInfo>, why: Skip) -> CaseResult {
 fn infos(plan: &TestPlan) -> impl Iterator<Item = &Arc<CaseInfo>> {
     let resolved = plan.resolved.iter().map(|result| &result.info);
     plan.cases.iter().map(|case| &case.info).chain(resolved)
+}
+
+/// What is done before and after the cases of the plan.
+fn infos_of_hooks(plan: &TestPlan) -> impl Iterator<Item = &Arc<CaseInfo>> {
+    let hooks = plan.cases.iter().flat_map(|case| case.hooks.iter());
+    hooks.flat_map(|hooks| hooks.setup.iter().chain(&hooks.teardown)).map(|hook| &hook.info)
 }
 
 /// Whether the file is empty. A first line is written in one call, so more is not to be expected of a killed run.

@@ -97,7 +97,7 @@ fn what_is_not_selected_may_be_gone_broken_or_mended() {
     let suite = killed_in_b();
     fs::remove_file(suite.path().join("s/sub/d.test.yaml")).expect("removed");
     let gone = run(&suite, &["--resume", "--filter", "::c"]);
-    assert_eq!(gone.stderr, "partest: 1 cases of the run are not among the descriptors any more\n");
+    assert_eq!(gone.stderr, "partest: a case of the run is not among the descriptors any more\n");
     assert_eq!(gone.report().tests, 3);
 
     let suite = killed_in_b().file("s/sub/d.test.yaml", "cases: {");
@@ -259,6 +259,23 @@ fn a_teardown_of_which_nothing_could_start_is_taken_up_once_more() {
         assert_eq!((third.stderr.as_str(), third.report().tests), ("", 3), "{}", third.stdout);
         assert_eq!(ran(&suite), expected, "{}", third.stdout);
     }
+}
+
+#[test]
+fn a_setup_that_is_interrupted_when_it_is_run_again_is_of_the_run() {
+    let suite = Suite::of(
+        "suite.yaml",
+        "defaults: { inherit_env: [OUT] }\nsetup: [{ run: 'test ! -e {{ dir }}/slow || sleep 60' }]\n\
+         teardown: [{ run: 'echo down >> $OUT' }]\n",
+    )
+    .file("a.test.yaml", case("a").replacen("- ", "cases:\n- ", 1));
+    run(&suite, &[]).expect_code(0);
+    killed_after(&suite, "case-started", "suite.yaml::teardown");
+    fs::write(suite.path().join("slow"), "").expect("written");
+    run(&suite, &["--resume", "--run-timeout", "500ms"]).expect_code(1);
+    assert_eq!(ran(&suite), ["down"]);
+    let resumed = run(&suite, &["--resume"]);
+    assert_eq!((resumed.stderr.as_str(), ran(&suite)), ("", vec![]), "{}", resumed.stdout);
 }
 
 #[test]
