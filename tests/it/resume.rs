@@ -295,6 +295,11 @@ fn a_teardown_that_comes_with_others_says_what_its_setup_did_not_capture_too() {
         assert!(ran(&suite).ends_with(&["first".to_owned()]), "{id}: {}", resumed.stdout);
         let reason = "step 2 of 2: `number` has no value";
         assert!(resumed.stdout.contains(reason), "{id}: {}", resumed.stdout);
+        assert!(
+            !resumed.stdout.contains("    step 2 of 2: \n"),
+            "a command that is not known: {}",
+            resumed.stdout
+        );
         fs::remove_dir(suite.path().join("s/made")).expect("there");
     }
 }

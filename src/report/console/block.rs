@@ -234,7 +234,9 @@ fn is_shown(result: &CaseResult, step: &StepRecord, name: &str) -> bool {
 /// The commands of the last steps and what they printed, as far as `wants` says.
 fn push_steps(page: &mut Page, attempt: &Attempt, wants: impl Fn(&StepRecord, &str) -> bool, bounds: Bounds) {
     let left_out = attempt.steps.len().saturating_sub(MOST_STEPS);
-    for (index, step) in attempt.steps.iter().enumerate().skip(left_out) {
+    let steps = attempt.steps.iter().enumerate().skip(left_out);
+    // Of a step that lacks a value nothing is known.
+    for (index, step) in steps.filter(|(_, step)| !step.command.is_empty()) {
         let label = match step.step {
             None if attempt.steps.len() == 1 => "command: ".to_owned(),
             None => format!("step {}: ", index + 1),
