@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
 use crate::descriptor::diagnostic::{Problem, quote, suggest};
-use crate::descriptor::lower::Lowering;
+use crate::descriptor::lower::{Lowering, check_variable_name};
 use crate::descriptor::mirror::Spanned;
+use crate::descriptor::node::Span;
 use crate::descriptor::outside::Outside;
 use crate::descriptor::raw::{Table, Text};
 use crate::descriptor::raw_expect::OneOrMany;
@@ -64,7 +65,7 @@ pub(crate) struct RawCondition {
 #[derive(Debug)]
 pub(crate) enum RawVariable {
     /// Set to one of these values.
-    OneOf(Vec<Text>),
+    OneOf(OneOrMany),
     /// Set, or not.
     Set(bool),
 }
@@ -80,6 +81,11 @@ pub(crate) fn unmet(
     for condition in &conditions.0 {
         check(lowering, condition.os.as_ref(), "system", &SYSTEMS);
         check(lowering, condition.arch.as_ref(), "architecture", &ARCHITECTURES);
+        for (name, wanted) in condition.env.iter().flat_map(|table| &table.0) {
+            let fixed = lowering.scope.fixed(name, name.span).and_then(|()| check_variable_name(name));
+            lowering.note(fixed);
+            wanted.check(lowering);
+        }
         let own = [("os", &condition.os, OS), ("arch", &condition.arch, ARCH)];
         let own = own.into_iter().find_map(|(key, wanted, here)| {
             let wanted = wanted.as_ref()?;
@@ -95,6 +101,10 @@ pub(crate) fn unmet(
 }
 
 fn check(lowering: &mut Lowering<'_>, wanted: Option<&OneOrMany>, what: &str, known: &[&str]) {
+    wanted
+        .into_iter()
+        .filter(|wanted| wanted.texts.is_empty())
+        .for_each(|wanted| empty(lowering, wanted.span));
     for text in wanted.into_iter().flat_map(|wanted| &wanted.texts) {
         let fixed = lowering.scope.fixed(text, text.span);
         if lowering.note(fixed).is_some() && !known.contains(&text.as_str()) {
@@ -107,11 +117,27 @@ fn check(lowering: &mut Lowering<'_>, wanted: Option<&OneOrMany>, what: &str, kn
     }
 }
 
+/// None of no values is the right one, so that the case would never run.
+fn empty(lowering: &mut Lowering<'_>, span: Span) {
+    lowering.problems.push(Problem::new(span, "the list is empty").help("name one, or take the key out"));
+}
+
 fn either(texts: &[Text]) -> String {
     texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" or ")
 }
 
 impl RawVariable {
+    fn check(&self, lowering: &mut Lowering<'_>) {
+        let Self::OneOf(wanted) = self else { return };
+        if wanted.texts.is_empty() {
+            empty(lowering, wanted.span);
+        }
+        for text in &wanted.texts {
+            let fixed = lowering.scope.fixed(text, text.span);
+            lowering.note(fixed);
+        }
+    }
+
     /// Why it does not hold. Values of the environment may be secret, so that the reason repeats none.
     fn unmet(&self, name: &str, outside: &dyn Outside) -> Option<String> {
         let value = outside.variable(name);
@@ -119,10 +145,10 @@ impl RawVariable {
             (Self::Set(true), None) => Some(format!("only if the variable {name} is set")),
             (Self::Set(false), Some(_)) => Some(format!("only if the variable {name} is not set")),
             (Self::Set(_), _) => None,
-            (Self::OneOf(texts), Some(value)) if texts.iter().any(|text| text.value == value) => None,
-            (Self::OneOf(texts), value) => {
+            (Self::OneOf(wanted), Some(value)) if wanted.texts.iter().any(|text| text.value == value) => None,
+            (Self::OneOf(wanted), value) => {
                 let found = if value.is_some() { "another value" } else { "not set" };
-                Some(format!("only if the variable {name} is {}, and it is {found}", either(texts)))
+                Some(format!("only if the variable {name} is {}, and it is {found}", either(&wanted.texts)))
             }
         }
     }
@@ -198,8 +224,8 @@ impl<'de> Deserialize<'de> for RawVariable {
         let Spanned { value, span } = Deserialize::deserialize(deserializer)?;
         Ok(match value {
             Either::Set(set) => Self::Set(set),
-            Either::One(value) => Self::OneOf(vec![Spanned { value, span }]),
-            Either::Many(texts) => Self::OneOf(texts),
+            Either::One(value) => Self::OneOf(OneOrMany { texts: vec![Spanned { value, span }], span }),
+            Either::Many(texts) => Self::OneOf(OneOrMany { texts, span }),
         })
     }
 }

@@ -60,7 +60,8 @@ impl<'de> Deserialize<'de> for RawLocks {
             }
         }
 
-        deserializer.deserialize_any(LocksVisitor)
+        // As for a table: its keys are names, also where they begin with `x-`.
+        deserializer.deserialize_map(LocksVisitor)
     }
 }
 

@@ -40,6 +40,12 @@ fn a_case_says_what_it_takes() {
     );
     let held = resources("run: a\nlocks: {a: shared, b: exclusive, c: null}", &none);
     assert_eq!(held.locks.values().copied().collect::<Vec<_>>(), [LockAccess::Shared, LockAccess::Exclusive]);
+    let held = resources("run: a\nlocks: {x-db: exclusive}", &none);
+    assert_eq!(
+        held.locks.keys().collect::<Vec<_>>(),
+        ["x-db"],
+        "the keys are names, and not of the language"
+    );
     let after = &resources("run: a\nafter: [x, 'b::*']", &none).after;
     assert_eq!(after.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["x", "b::*"]);
     assert_eq!(after[1].position.to_string(), "sub/a.test.yaml:2:12");

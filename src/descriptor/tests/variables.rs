@@ -155,6 +155,12 @@ fn mistakes_in_templates_are_told_before_anything_runs() {
         ("run: a\nonly_if: {os: linus}", "2:15 `linus` is no system"),
         ("run: a\nonly_if: {oss: linux}", "2:11 unknown key `oss`"),
         ("run: a\nonly_if: []", "2:10 the list of conditions is empty"),
+        ("run: a\nonly_if: {os: []}", "2:15 the list is empty"),
+        ("run: a\nonly_if: {env: {A: []}}", "2:20 the list is empty"),
+        ("run: a\nonly_if: {env: {A: '{{ nope }}'}}", "2:21 unknown variable `nope`"),
+        ("run: a\nonly_if: {env: {A: [x, '{{ work }}']}}", "2:25 `work` is known only when the case runs"),
+        ("run: a\nonly_if: {env: {'{{ x': true}}", "2:18 the template is broken"),
+        ("run: a\nonly_if: {env: {'A=B': true}}", "2:17 the name of a variable cannot hold `=`"),
     ] {
         let found = diagnostics("x.test.yaml", text);
         let shown = format!("{} {}", found[0].position, found[0].message);
