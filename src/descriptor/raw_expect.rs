@@ -12,7 +12,7 @@ use crate::descriptor::raw::{List, Table, Text};
 use crate::descriptor::raw_file::RawBytes;
 use crate::descriptor::raw_http::{RawPace, RawStatus};
 use crate::descriptor::raw_matchers::{RawNode, RawNormalizations, RawNumber};
-use crate::descriptor::schema_values::whole;
+use crate::descriptor::schema_values::{Lines, whole};
 
 /// What must hold after a step.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -123,8 +123,10 @@ pub(crate) struct RawMatchers<C = RawContent, E = String> {
     /// It is what this file holds.
     pub(crate) file: Option<Text>,
     /// Its lines are these, with `...` for any number of them and `[..]` for anything within one.
+    #[schemars(with = "Option<Lines>")]
     pub(crate) lines: Option<OneOrMany>,
     /// The same in any order.
+    #[schemars(with = "Option<Lines>")]
     pub(crate) unordered: Option<OneOrMany>,
     /// It is these bytes, or has them at a place.
     pub(crate) bytes: Option<Spanned<Box<RawBytes>>>,

@@ -28,6 +28,9 @@ use crate::model::signal_name;
 /// Stands for the schema of a duration that may be none at all.
 pub(crate) struct Patience;
 
+/// Stands for the schema of lines, of which there may be none.
+pub(crate) struct Lines;
+
 /// Refuses empty objects of matchers in a list or an object that is never merged with an inherited one, so that
 /// nothing could be added to them.
 pub(crate) fn whole(schema: &mut Schema) {
@@ -93,6 +96,10 @@ inline! {
     OneOrMany => |generator| {
         let text = generator.subschema_for::<Text>();
         json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": text, "minItems": 1 }] })
+    };
+    Lines => |generator| {
+        let text = generator.subschema_for::<Text>();
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": text }] })
     };
 }
 

@@ -147,7 +147,8 @@ fn another_validator_agrees_about_settings() {
 }
 
 /// Descriptors with expressions, or many cases, where other values stand elsewhere.
-const GOOD: [&str; 13] = [
+const GOOD: [&str; 14] = [
+    r#"{ "run": "a", "expect": { "stdout": { "lines": [] }, "stderr": { "unordered": [] } } }"#,
     r#"{ "steps": [{ "run": "a", "capture": { "n": "stdout" } }, { "run": "b", "timeout": "{{ n }}", "until": { "for": "{{ n }}s" }, "expect": { "exit": ["{{ n }}", 1], "signal": null, "stdout": { "number": { "equals": "{{ n }}", "tolerance": "{{ n }}" }, "bytes": { "hex": "00", "at": "{{ n }}" }, "jsonpath": { "$[{{ n }}]": { "empty": "{{ n }}" } } } }, "capture": { "x": { "line": "{{ n }}" } } }] }"#,
     r#"{ "steps": [{ "sleep": "1s0ms" }, { "sql": { "url": "sqlite:a", "query": "b", "busy_timeout": "0s", "transaction": "{{ attempt }}" }, "expect": { "rows": "{{ attempt }}", "rows_affected": "{{ attempt }}" } }] }"#,
     r#"{ "cases": [{ "name": "a", "run": "a", "expect": { "stdout": {} } }, { "name": "b", "run": "a", "expect": { "stdout": { "number": { "tolerance": 1 } } } }], "defaults": { "expect": { "stdout": { "number": { "equals": 1 } } } } }"#,
