@@ -341,8 +341,9 @@ pub(crate) fn check_variable_name(name: &Text) -> Result<(), Problem> {
         text if text.contains('\0') => "the name of the variable holds a NUL byte".to_owned(),
         _ => return Ok(()),
     };
-    Err(Problem::new(name.span, reason)
-        .help("the key is the name and the value stands after it, as in { \"NAME\": \"value\" }"))
+    Err(Problem::new(name.span, reason).help(
+        "write the name alone, such as NAME; in `env` its value stands after it: { \"NAME\": \"value\" }",
+    ))
 }
 
 /// Refuses names that reports could not show on one line.

@@ -18,6 +18,8 @@ use crate::text::{
 pub const BUILT_IN: [&str; 7] = ["dir", "tmp", "work", "run_dir", "case", "attempt", "slot"];
 /// Names that have, or are to have, a meaning of their own.
 pub(crate) const RESERVED: [&str; 7] = ["env", "services", "port", "true", "false", "none", "loop"];
+/// Variables that the environment of every case has, whether it names them or not.
+const OF_ALL_CASES: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LANG", "TZ"];
 /// What a service gives to the templates of cases, as `services.NAME.…`.
 const OF_A_SERVICE: [&str; 2] = ["port", "url"];
 /// Built-in names that mean nothing to a service.
@@ -294,8 +296,11 @@ impl<'a> Scope<'a> {
         if self.environment.contains(&name) {
             return Ok(());
         }
-        let message = format!("the variable {} is not part of this case's environment", quote(name));
+        let message = format!("the case does not name the variable {} of its environment", quote(name));
+        let is_given = OF_ALL_CASES.contains(&name) || name.starts_with("PARTEST_");
         let help = match nearest(name, self.environment.iter().copied()) {
+            // What is inherited would take the place of the private one.
+            _ if is_given => format!("the processes of the case have it: a shell reads it as `${name}`"),
             Some(candidate) => format!("did you mean `env.{candidate}`?"),
             None => format!("list {} under `inherit_env`, or set it under `env`", quote(name)),
         };

@@ -33,9 +33,10 @@ pub(crate) fn instead(expected: &str, found: &Unexpected<'_>) -> String {
         }
         Unexpected::Str(_) if expected == "true or false" => "write true or false, without quotes".to_owned(),
         Unexpected::Bool(value) if is_text => format!("write it as a string: \"{value}\""),
-        Unexpected::Unsigned(number) if is_text => format!("write it as a string: \"{number}\""),
-        Unexpected::Signed(number) if is_text => format!("write it as a string: \"{number}\""),
-        Unexpected::Float(number) if is_text => format!("write it as a string: \"{number:?}\""),
+        // It may be written in another way, and then be another text.
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) if is_text => {
+            "write it as a string, in quotes".to_owned()
+        }
         Unexpected::Float(number) if number.fract() == 0.0 && is_whole => {
             format!("write it without a fraction: {number}")
         }

@@ -5,7 +5,7 @@ use super::{diagnostics, load, misread};
 /// One mistake: the file, its text, the place of the caret, words of the message and of the help.
 pub(super) type Mistake = (&'static str, &'static str, (u32, u32), &'static str, &'static str);
 
-const MISTAKES: [Mistake; 90] = [
+const MISTAKES: [Mistake; 93] = [
     ("a.test.yaml", "run: a\ntimeout: .nan", (2, 10), "not finite", "write a finite number"),
     ("a.test.yaml", "run: a\nrows: {file: a, columns: [b]}", (2, 7), "a table is a list", "or `file` alone"),
     (
@@ -246,10 +246,19 @@ const MISTAKES: [Mistake; 90] = [
     ("a.test.yaml", "run: a\ninputs: ['{a']", (2, 10), "is no glob", ""),
     (
         "a.test.yaml",
+        "run: a {{ env.USER }}",
+        (1, 8),
+        "does not name the variable `USER` of its environment",
+        "list `USER` under `inherit_env`",
+    ),
+    ("a.test.yaml", "run: [a, 1.10]", (1, 10), "found the number", "write it as a string, in quotes"),
+    ("a.test.yaml", "run: a\nsecrets: ['A=b']", (2, 11), "cannot hold `=`", "write the name alone"),
+    (
+        "a.test.yaml",
         "run: a {{ env.HOME }}",
         (1, 8),
-        "`HOME` is not part of this case's environment",
-        "`inherit_env`",
+        "does not name the variable `HOME` of its environment",
+        "the processes of the case have it: a shell reads it as `$HOME`",
     ),
     (
         "a.test.yaml",

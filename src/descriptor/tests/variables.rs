@@ -137,7 +137,7 @@ fn mistakes_in_templates_are_told_before_anything_runs() {
         ("run: a\nretries: '{{ nope }}'", "2:11 unknown variable `nope`"),
         (
             "run: a\ntags: ['{{ env.HOME }}']",
-            "2:9 the variable `HOME` is not part of this case's environment",
+            "2:9 the case does not name the variable `HOME` of its environment",
         ),
         (
             "run: a\ninputs: ['{{ dir }}/x']",
