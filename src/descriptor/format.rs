@@ -6,7 +6,7 @@ use crate::descriptor::diagnostic::{Diagnostic, Problem};
 use crate::descriptor::node::{Node, SourceId, Span, Value};
 use crate::descriptor::source::{Source, Sources};
 use crate::descriptor::{json, toml, yaml};
-use crate::model::Position;
+use crate::model::{Position, is_suite_file};
 
 /// The largest descriptor in bytes.
 pub const SIZE_LIMIT: usize = 8 << 20;
@@ -85,9 +85,12 @@ pub(crate) fn read_tree(
 }
 
 fn tree(source: &Source, id: SourceId, format: Format) -> Result<Node, Problem> {
-    const HELP: &str = "write a case with `run`, or a list of them under `cases`";
+    let help = match is_suite_file(&source.path) {
+        true => "write what its cases share, such as `defaults`, or remove the file",
+        false => "write a case with `run`, or a list of them under `cases`",
+    };
     if source.text.trim().is_empty() {
-        return Err(Problem::new(Span::new(id, 0, 0), "the file is empty").help(HELP));
+        return Err(Problem::new(Span::new(id, 0, 0), "the file is empty").help(help));
     }
     let node = match format {
         Format::Json => json::parse(source, id),
@@ -98,7 +101,7 @@ fn tree(source: &Source, id: SourceId, format: Format) -> Result<Node, Problem> 
         Value::Map(_) => Ok(node),
         other => {
             let message = format!("expected an object, found {}", other.kind());
-            Err(Problem::new(node.span, message).help(HELP))
+            Err(Problem::new(node.span, message).help(help))
         }
     }
 }

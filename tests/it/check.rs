@@ -18,6 +18,18 @@ fn what_is_in_order_is_counted_and_not_run() {
 }
 
 #[test]
+fn an_empty_suite_file_is_not_to_be_filled_with_cases() {
+    for (file, text) in [("suite.toml", ""), ("suite.yaml", "# later"), ("suite.json", "[]")] {
+        let run = Suite::of("a.test.json", GOOD).file(file, text).run(&["check"]).expect_code(2);
+        assert!(
+            run.stdout.contains("help: write what its cases share, such as `defaults`"),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
 fn every_mistake_is_shown_with_its_place_and_the_command_fails() {
     let suite = Suite::of("good.test.json", GOOD)
         .file("bad.test.toml", "run = \"a\"\nexpcet = 1\n")
