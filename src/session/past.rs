@@ -322,7 +322,7 @@ impl PastRun {
         let due: HashSet<&CaseId> =
             teardowns.iter().chain(&all_teardowns).map(|teardown| &teardown.info.id).collect();
         verdicts.retain(|result| !due.contains(&result.info.id));
-        // Of these, some have no verdict and yet nothing to do, as the cases of their folders have theirs.
+        // What was done around cases may have no verdict and yet nothing to do, as the cases have theirs: it is known all the same.
         let around = infos_of_hooks(plan).map(|info| (info.id.clone(), Arc::clone(info)));
         let around: HashMap<CaseId, Arc<CaseInfo>> = around.collect();
         let chosen: HashSet<CaseId> = infos(plan).map(|info| info.id.clone()).collect();
